@@ -1,0 +1,176 @@
+// `pfast run`: settings, connection, request, and as many runs as were asked for.
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include <pfctl/environment.hpp>
+#include <pfctl/worker_count.hpp>
+
+#include "commands.hpp"
+#include "context.hpp"
+#include "exit_codes.hpp"
+#include "private_daemon.hpp"
+#include "run_request.hpp"
+#include "run_session.hpp"
+#include "say.hpp"
+
+namespace pf::cli {
+namespace {
+
+bool is_set(const Context& context, std::string_view variable) { return ctl::find_env_text(context.env, variable).has_value(); }
+
+// The option, else the setting, where both may say so.
+const std::string& dump_of(const Context& context, const RunOptions& options) {
+  return options.dump.empty() ? context.settings.dump : options.dump;
+}
+
+PytestArgs read_all_args(const Context& context, const RunOptions& options) {
+  std::vector<std::string> arguments = split_words(ctl::find_env(context.env, "PYTEST_ADDOPTS").value_or(""));
+  arguments.insert(arguments.end(), options.pytest_args.begin(), options.pytest_args.end());
+  return read_pytest_args(arguments);
+}
+
+core::RunOptions run_options(const Context& context, const RunOptions& options, const PytestArgs& args) {
+  core::RunOptions out;
+  const std::int64_t wanted = options.workers ? *options.workers : context.settings.workers;
+  out.workers = args.interactive ? 0 : wanted;
+  out.dist = options.dist.value_or(context.settings.dist);
+  out.reporter = options.reporter.value_or(context.settings.reporter);
+  // With the items on the client's terminal, or a command whose purpose is printing, pytest prints for itself.
+  if (!options.reporter && (out.workers == 0 || args.prints)) out.reporter = "pytest";
+  out.timeout_s = options.timeout_s.value_or(context.settings.timeout_s);
+  out.full_report = options.full_report;
+  out.verbose_plan = options.verbose_plan;
+  return out;
+}
+
+void fill_style(core::TextStyle& style, const Context& context, const PytestArgs& args, const core::TerminalInfo& terminal) {
+  style.color = wants_color(context.env, args.color.value_or("auto"), terminal.stdout_is_tty);
+  style.columns = static_cast<int>(terminal.columns);
+  style.rootdir = context.root;
+  style.cwd = context.cwd;
+  if (args.rootdir) style.rootdir = args.rootdir->starts_with('/') ? *args.rootdir : context.cwd + '/' + *args.rootdir;
+  style.full_reasons = args.verbosity >= 2 || is_set(context, "CI") || is_set(context, "BUILD_NUMBER");
+}
+
+std::string title_of(const Context& context) {
+  return std::string("pfast ") + PF_VERSION + " · python " + std::to_string(context.interpreter.major) + '.' +
+         std::to_string(context.interpreter.minor) + " · root " + context.root;
+}
+
+RunSetup make_setup(const Context& context, const RunOptions& options) {
+  RunSetup setup;
+  PytestArgs args = read_all_args(context, options);
+  const std::string& dump = dump_of(context, options);
+  setup.reporter.out = dump == "-" || options.events == "-" ? 2 : 1;
+  core::RunRequest& request = setup.request;
+  request = make_request(context, options.pytest_args, run_options(context, options, args));
+  request.terminal = look_at_terminal(context.env, setup.reporter.out);
+  fill_style(args.style, context, args, request.terminal);
+  request.options.color = args.style.color ? "yes" : "no";
+
+  setup.native = request.options.reporter == "native";
+  setup.verbose_plan = options.verbose_plan;
+  setup.keep_outcomes = !dump.empty();
+  // With -s the tests write to the terminal themselves, and would write over the line.
+  setup.reporter.live = setup.native && request.terminal.stdout_is_tty && args.shows_percent &&
+                        ctl::find_env(context.env, "TERM").value_or("") != "dumb";
+  setup.reporter.title = title_of(context);
+  setup.reporter.args = std::move(args);
+  return setup;
+}
+
+// Settings that this version has no use for yet are refused like the options of their names.
+std::optional<int> refuse_unbuilt_settings(const Context& context) {
+  const auto source = [&](const char* key) {
+    const auto found = context.settings.sources.find(key);
+    return found == context.settings.sources.end() ? std::string(key) : found->second;
+  };
+  if (context.settings.start_method != "forkserver") {
+    return refuse(k_exit_usage, "start-method " + context.settings.start_method + " (" + source("start-method") + ") is not in this version of pfast",
+                  "leave it out: forkserver is what there is");
+  }
+  if (context.settings.retries > 0) {
+    return refuse(k_exit_usage, "retries (" + source("retries") + ") is not in this version of pfast",
+                  "the plugin pytest-rerunfailures works: --reruns N");
+  }
+  return std::nullopt;
+}
+
+core::Result<ctl::ClientConnection> connect(const Context& context, const RunOptions& options) {
+  ctl::ConnectOptions connecting;
+  // A private daemon was started already; another one would outlive this process.
+  connecting.may_start = !options.no_daemon;
+  connecting.start = start_options(context, options.ttl_s);
+  return ctl::connect_to_daemon(context.address, connecting);
+}
+
+struct RunsResult {
+  int exit_code = 0;
+  Outcomes outcomes;      // of the last run
+};
+
+RunsResult run_repeatedly(const Context& context, const RunOptions& options, EventWriter* events, SignalChannel* signals) {
+  RunsResult result;
+  std::optional<SignalChannel> own_signals;
+  for (int turn = 0; turn < options.runs; ++turn) {
+    auto connection = connect(context, options);
+    if (!connection) {
+      result.exit_code = refuse(exit_code_of_start(connection.error()), connection.error(), "`pfast logs` shows what the daemon said");
+      return result;
+    }
+    // Not before: a client that waits for another one's daemon to start must be easy to interrupt.
+    if (signals == nullptr) signals = &own_signals.emplace();
+    RunSession session(*connection, *signals, make_setup(context, options), events);
+    const int code = session.run();
+    result.outcomes = session.outcomes();
+    result.exit_code = worse_of(result.exit_code, code);
+    if (code == k_exit_interrupted || code >= k_exit_internal) break;
+  }
+  return result;
+}
+
+// A file that could not be written makes a green run red, and leaves a red one as it is.
+int after_write(const core::Status& written, int exit_code) {
+  if (written) return exit_code;
+  refuse(k_exit_internal, written.error(), "the tests ran, and their own result stands above");
+  return exit_code == 0 ? k_exit_internal : exit_code;
+}
+
+int run_all(const Context& context, const RunOptions& options, SignalChannel* signals) {
+  EventWriter events;
+  if (!options.events.empty()) {
+    if (auto opened = events.open(options.events); !opened) return refuse(k_exit_usage, opened.error(), "--events takes a file that can be written");
+  }
+  const RunsResult result = run_repeatedly(context, options, options.events.empty() ? nullptr : &events, signals);
+  const std::string& dump = dump_of(context, options);
+  int exit_code = result.exit_code;
+  if (!dump.empty()) exit_code = after_write(write_dump(dump, result.outcomes), exit_code);
+  return after_write(events.close(), exit_code);
+}
+
+int print_workers(const RunOptions& options) {
+  int exit_code = 0;
+  const auto context = find_settings(options.where, exit_code);
+  if (!context) return exit_code;
+  const std::int64_t wanted = options.workers ? *options.workers : context->settings.workers;
+  std::printf("%lld\n", static_cast<long long>(wanted >= 0 ? wanted : ctl::default_worker_count()));
+  return 0;
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  if (options.print_inferred_workers) return print_workers(options);
+  int exit_code = 0;
+  auto context = find_context(options.where, Purpose::run, exit_code);
+  if (!context) return exit_code;
+  if (const auto refused = refuse_unbuilt_settings(*context)) return *refused;
+  if (!options.no_daemon) return run_all(*context, options, nullptr);
+  SignalChannel signals;   // from before there is a folder to be left behind until it is gone
+  const auto daemon = PrivateDaemon::start(*context);
+  if (!daemon) return refuse(k_exit_not_started, daemon.error());
+  return run_all(*context, options, &signals);
+}
+
+}  // namespace pf::cli

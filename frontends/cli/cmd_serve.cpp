@@ -1,0 +1,94 @@
+// `pfast serve`: the daemon itself with --foreground, else a starter that returns when the daemon is ready and warm.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include <pfctl/daemon.hpp>
+#include <pfctl/daemon_process.hpp>
+#include <pfctl/environment.hpp>
+
+#include "commands.hpp"
+#include "context.hpp"
+#include "exit_codes.hpp"
+#include "private_daemon.hpp"
+#include "run_request.hpp"
+#include "run_session.hpp"
+#include "say.hpp"
+
+namespace pf::cli {
+namespace {
+
+ctl::Milliseconds milliseconds_of(double seconds) {
+  return std::chrono::ceil<ctl::Milliseconds>(std::chrono::duration<double>(seconds));
+}
+
+ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options, std::string forkserver) {
+  ctl::DaemonOptions daemon;
+  daemon.address = std::move(context.address);
+  daemon.root = context.root;
+  daemon.python = context.interpreter.executable;
+  daemon.forkserver_path = std::move(forkserver);
+  daemon.ready_fd = options.ready_fd;
+  daemon.ttl = milliseconds_of(options.ttl_s.value_or(context.settings.ttl_s));
+  daemon.default_workers = context.settings.workers > 0 ? static_cast<std::size_t>(context.settings.workers) : 0;
+  daemon.scope_all = context.settings.scope == "all";
+  if (const auto limit = ctl::find_env_text(context.env, "PFAST_BOOT_DEADLINE")) {
+    const double seconds = std::strtod(std::string(*limit).c_str(), nullptr);
+    if (seconds > 0 && seconds < 86400) daemon.boot_deadline = milliseconds_of(seconds);
+  }
+  return daemon;
+}
+
+int run_in_foreground(Context context, const ServeOptions& options) {
+  std::string forkserver = find_forkserver(context.env);
+  if (forkserver.empty()) {
+    // Whoever started this daemon tells the user; without --ready-fd the pipe is none.
+    const std::string why = "pfast-forkserver is not beside " + ctl::own_executable();
+    const std::string mend = "install pfast again, or name the file with PFAST_FORKSERVER";
+    (options.ready_fd >= 0 ? ctl::ReadinessPipe(options.ready_fd) : ctl::ReadinessPipe()).fail(why + "; " + mend);
+    return refuse(k_exit_not_started, why, mend);
+  }
+  const std::string folder = context.address.dir_path;
+  const bool alive = options.owner_pid <= 0 || end_with_owner(options.owner_pid);
+  const int code = alive ? ctl::run_daemon(daemon_options(context, options, std::move(forkserver))) : 0;
+  if (options.owner_pid > 0) remove_private_folder(folder);
+  return code;
+}
+
+// Has the daemon collect. What does not work out is said, and is the next run's trouble: the daemon is ready.
+void warm_up(ctl::ClientConnection& connection, const Context& context, const ServeOptions& options) {
+  RunSetup setup;
+  setup.request = make_request(context, options.paths, {});
+  setup.request.options.refresh_only = true;
+  setup.native = false;
+  SignalChannel signals;
+  RunSession session(connection, signals, std::move(setup), nullptr);
+  if (session.run() != 0) note("the suite could not be collected ahead of time; the next run tries again");
+}
+
+}  // namespace
+
+int serve_command(const ServeOptions& options) {
+  int exit_code = 0;
+  if (options.foreground && !options.paths.empty()) {
+    return refuse(k_exit_usage, "--foreground takes no paths", "the first run tells what is to be collected");
+  }
+  auto context = find_context(options.where, Purpose::run, exit_code);
+  if (!context) return exit_code;
+  if (options.foreground) return run_in_foreground(std::move(*context), options);
+  ctl::ConnectOptions connecting;
+  connecting.start = start_options(*context, options.ttl_s);
+  auto connection = ctl::connect_to_daemon(context->address, connecting);
+  if (!connection) return refuse(exit_code_of_start(connection.error()), connection.error(), "`pfast logs` shows what the daemon said");
+  const bool started = connection->started_daemon();
+  const auto pid = static_cast<long long>(connection->welcome().pid);
+  warm_up(*connection, *context, options);
+  std::printf("%s: pid %lld at %s\n", started ? "ready" : "already running", pid, context->address.socket_path().c_str());
+  return 0;
+}
+
+}  // namespace pf::cli

@@ -1,0 +1,15 @@
+// One function a subcommand; each returns the exit code.
+#pragma once
+
+#include "options.hpp"
+
+namespace pf::cli {
+
+int run_command(const RunOptions& options);
+int serve_command(const ServeOptions& options);
+int status_command(const StatusOptions& options);
+int list_command(const ListOptions& options);
+int stop_command(const StopOptions& options);
+int logs_command(const LogsOptions& options);
+
+}  // namespace pf::cli

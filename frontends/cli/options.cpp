@@ -1,0 +1,202 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "exit_codes.hpp"
+#include "run_arguments.hpp"
+#include "say.hpp"
+
+namespace pf::cli {
+namespace {
+
+constexpr const char* k_epilogue =
+    "Exit codes: pytest's own 0-5; 70 internal error, 71 no daemon answers, 72 the daemon could not be started,\n"
+    "73 interpreter missing or of another version, 74 pytest missing or unsupported, 75 runtime directory not ours,\n"
+    "76 unreadable configuration, 77 collection hung, 78 the daemon was lost in mid-run, 79 wrong option of pfast's own;\n"
+    "128 + n: ended by signal n.";
+
+constexpr const char* k_not_here = " is not in this version of pfast";
+
+struct UnbuiltCommand {
+  std::string_view name;
+  std::string_view instead;
+};
+constexpr UnbuiltCommand k_unbuilt_commands[] = {
+    {"restart", "`pfast stop` and then `pfast serve` do the same"},
+    {"refresh", "a run refreshes what is stale; `pfast serve` collects the whole suite"},
+    {"doctor", "`pfast status` and `pfast logs` tell what there is"},
+};
+
+std::string check_workers(const std::string& text) {
+  if (text == "auto") return {};
+  char* end = nullptr;
+  const long number = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || number < 0 || number > 4096) return "takes a number from 0 to 4096, or auto; not '" + text + "'";
+  return {};
+}
+
+std::string check_seconds(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(number) || number <= 0 || number > 1e9) {
+    return "takes a number of seconds above 0, not '" + text + "'";
+  }
+  return {};
+}
+
+std::optional<int> workers_from(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text == "auto" ? -1 : std::atoi(text.c_str());
+}
+
+std::optional<double> seconds_from(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return std::strtod(text.c_str(), nullptr);
+}
+
+void add_where(CLI::App& app, Where& where) {
+  app.add_option("--address", where.address, "Socket of the daemon, instead of the one that root and interpreter give")->type_name("PATH");
+  app.add_option("--root", where.root, "Folder that names the daemon, instead of the one that is found")->type_name("DIR");
+  app.add_option("--python", where.python, "Interpreter or virtual environment of the suite")->type_name("PATH");
+}
+
+void add_ttl(CLI::App& app, std::string& ttl) {
+  app.add_option("--ttl", ttl, "Seconds after which an idle daemon leaves")->type_name("S")->check(check_seconds);
+}
+
+// Every subcommand's target; CLI11 fills it in while it parses.
+struct Parsed {
+  RunOptions run;
+  std::string workers;
+  std::string run_ttl;
+  std::string timeout;
+  std::string start_method;
+  int retries = 0;
+  ServeOptions serve;
+  std::string serve_ttl;
+  StatusOptions status;
+  ListOptions list;
+  StopOptions stop;
+  LogsOptions logs;
+};
+
+CLI::App* add_run(CLI::App& app, Parsed& parsed) {
+  CLI::App* sub = app.add_subcommand("run", "Runs tests; every argument that is not pfast's own goes to pytest");
+  RunOptions& run = parsed.run;
+  sub->allow_extras();
+  sub->set_help_flag("--help", "This text (pytest's own: `pfast run -h` or `pfast run -- --help`)");
+  add_where(*sub, run.where);
+  sub->add_option("-n,--workers", parsed.workers, "Processes that run items: a number, auto, or 0 for the controller on this terminal")
+      ->type_name("N|auto")
+      ->check(check_workers);
+  sub->add_option("--dist", run.dist, "How items are distributed")
+      ->check(CLI::IsMember({"auto", "load", "loadfile", "loadscope", "loadgroup", "worksteal"}));
+  sub->add_option("--reporter", run.reporter, "Who prints: pfast (native) or pytest itself (pytest)")->check(CLI::IsMember({"native", "pytest"}));
+  sub->add_option("--start-method", parsed.start_method, "How workers come to be")->check(CLI::IsMember({"forkserver", "fork", "spawn"}));
+  add_ttl(*sub, parsed.run_ttl);
+  sub->add_option("--timeout", parsed.timeout, "Seconds that one test may take")->type_name("S")->check(check_seconds);
+  sub->add_option("--retries", parsed.retries, "Times that a failed test is tried again")->check(CLI::Range(0, 1000));
+  sub->add_option("--runs", run.runs, "Times that the selection is run, one after the other; the exit code is the worst")
+      ->check(CLI::Range(1, 1000000));
+  sub->add_option("--dump", run.dump, "Writes {node id: outcome} as JSON ('-': stdout, and all other text to stderr)")->type_name("FILE");
+  sub->add_option("--events", run.events, "Writes every event as a line of JSON ('-' as for --dump)")->type_name("FILE");
+  sub->add_flag("--no-daemon", run.no_daemon, "Collects for this run only and leaves nothing behind");
+  sub->add_flag("--full-report", run.full_report, "Events carry pytest's serialised reports");
+  sub->add_flag("--verbose-plan", run.verbose_plan, "Says which way the options took and why, and where the time went");
+  sub->add_flag("--print-inferred-workers", run.print_inferred_workers, "Prints the number of workers that a run would have, and ends");
+  sub->footer(k_epilogue);
+  return sub;
+}
+
+CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
+  CLI::App* sub = app.add_subcommand("serve", "Starts the daemon, collects, and returns when it is ready");
+  add_where(*sub, parsed.serve.where);
+  sub->add_flag("--foreground", parsed.serve.foreground, "Stays in the foreground; collects when the first run comes");
+  add_ttl(*sub, parsed.serve_ttl);
+  sub->add_option("paths", parsed.serve.paths, "What to collect at once; everything when there is none");
+  sub->add_option("--ready-fd", parsed.serve.ready_fd)->group("");
+  sub->add_option("--owner-pid", parsed.serve.owner_pid)->group("");
+  return sub;
+}
+
+// Help and version are CLI11's to print; an error is said in pfast's form.
+Answered answer(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return {app.exit(error)};
+  return {refuse(k_exit_usage, error.what(), "`pfast --help` and `pfast run --help` list commands and options")};
+}
+
+Answered refuse_unbuilt(std::string_view what, std::string_view hint) {
+  return {refuse(k_exit_usage, std::string(what) + k_not_here, hint)};
+}
+
+Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, const RunArguments& arguments) {
+  if (const auto name = find_unbuilt_option(left_over)) return refuse_unbuilt("the option " + std::string(*name), "run without it");
+  if (!parsed.start_method.empty() && parsed.start_method != "forkserver") {
+    return refuse_unbuilt("--start-method " + parsed.start_method, "leave it out: forkserver is what there is");
+  }
+  if (parsed.retries > 0) return refuse_unbuilt("--retries", "the plugin pytest-rerunfailures works: --reruns N");
+  RunOptions run = std::move(parsed.run);
+  run.workers = workers_from(parsed.workers);
+  run.ttl_s = seconds_from(parsed.run_ttl);
+  run.timeout_s = seconds_from(parsed.timeout);
+  run.pytest_args = arguments.for_pytest(left_over);
+  return run;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+  CLI::App app("pfast runs pytest suites through a warm, paused pytest.", "pfast");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_version_flag("--version", std::string("pfast ") + PF_VERSION);
+  app.footer(k_epilogue);
+  app.require_subcommand(0, 1);
+
+  Parsed parsed;
+  CLI::App* run = add_run(app, parsed);
+  CLI::App* serve = add_serve(app, parsed);
+  CLI::App* status = app.add_subcommand("status", "Shows the daemon, its generations, runs and clients");
+  add_where(*status, parsed.status.where);
+  status->add_flag("--json", parsed.status.json, "As one JSON object");
+  CLI::App* list = app.add_subcommand("list", "Lists the daemons of this user's runtime directory");
+  list->add_flag("--json", parsed.list.json, "As a JSON array");
+  CLI::App* stop = app.add_subcommand("stop", "Ends the daemon once its runs are over, and waits for that");
+  add_where(*stop, parsed.stop.where);
+  stop->add_flag("--now", parsed.stop.now, "Cancels what runs");
+  CLI::App* logs = app.add_subcommand("logs", "Prints the daemon's log");
+  add_where(*logs, parsed.logs.where);
+  logs->add_flag("-f,--follow", parsed.logs.follow, "Goes on as the log grows");
+
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  for (const UnbuiltCommand& unbuilt : k_unbuilt_commands) {
+    if (command == unbuilt.name) return refuse_unbuilt("`pfast " + std::string(command) + "`", unbuilt.instead);
+  }
+  const bool is_run = command == "run";
+  const RunArguments arguments(is_run ? std::vector<std::string>(argv + 2, argv + argc) : std::vector<std::string>());
+  std::vector<std::string> words = arguments.visible();
+  if (is_run) words.insert(words.begin(), "run");
+  else if (argc > 1) words.assign(argv + 1, argv + argc);
+  std::reverse(words.begin(), words.end());   // as CLI11 wants a vector
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    return answer(app, error);
+  }
+  if (*run) return finish_run(std::move(parsed), run->remaining(), arguments);
+  parsed.serve.ttl_s = seconds_from(parsed.serve_ttl);
+  if (*serve) return parsed.serve;
+  if (*status) return parsed.status;
+  if (*list) return parsed.list;
+  if (*stop) return parsed.stop;
+  if (*logs) return parsed.logs;
+  std::fputs(app.help().c_str(), stdout);
+  return Answered{0};
+}
+
+}  // namespace pf::cli

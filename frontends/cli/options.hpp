@@ -1,0 +1,56 @@
+// The command line. CLI11 is used in options.cpp only; what `pfast run` does not know is pytest's, as it is and in order.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace pf::cli {
+
+// Options of every command that talks to a daemon.
+struct Where {
+  std::string address;           // --address; empty = from root and interpreter
+  std::string root;              // --root; empty = found
+  std::string python;            // --python; empty = found
+};
+
+struct RunOptions {
+  Where where;
+  std::optional<int> workers;    // -1 = auto
+  std::optional<std::string> dist;
+  std::optional<std::string> reporter;
+  std::optional<double> ttl_s;
+  std::optional<double> timeout_s;
+  int runs = 1;
+  std::string dump;              // file, "-" = stdout, empty = none
+  std::string events;
+  bool no_daemon = false;
+  bool full_report = false;
+  bool verbose_plan = false;
+  bool print_inferred_workers = false;
+  std::vector<std::string> pytest_args;
+};
+
+struct ServeOptions {
+  Where where;
+  bool foreground = false;
+  std::optional<double> ttl_s;
+  std::vector<std::string> paths;  // what is collected at once; empty = the whole suite
+  int ready_fd = -1;             // set by whoever starts a daemon
+  int owner_pid = 0;             // --no-daemon: the daemon ends with this process, its parent, and removes its folder
+};
+
+struct StatusOptions { Where where; bool json = false; };
+struct ListOptions { bool json = false; };
+struct StopOptions { Where where; bool now = false; };
+struct LogsOptions { Where where; bool follow = false; };
+
+// The command line was answered already (--help, --version) or is wrong (the reason has been printed).
+struct Answered { int exit_code; };
+
+using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions>;
+
+[[nodiscard]] Command parse_command_line(int argc, char** argv);
+
+}  // namespace pf::cli

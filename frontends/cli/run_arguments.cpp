@@ -1,0 +1,58 @@
+#include "run_arguments.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+namespace pf::cli {
+namespace {
+
+// No argument of pytest's begins with this byte.
+constexpr char k_stand_in = '\x01';
+
+constexpr std::array<std::string_view, 7> k_unbuilt{"--detailed",    "--bench",       "--bench-save",        "--bench-compare",
+                                                    "--with-watcher", "--retry-delay", "--max-worker-restart"};
+
+// argparse's rule: with a blank in it, "-x y" is a value (-k "-x y"), unless it has the form --name=value.
+bool only_looks_like_an_option(std::string_view text) {
+  const std::size_t blank = text.find(' ');
+  return text.starts_with('-') && blank != text.npos && text.find('=') > blank;
+}
+
+}  // namespace
+
+RunArguments::RunArguments(std::vector<std::string> arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  if (end != arguments.end()) verbatim_.assign(end + 1, arguments.end());
+  arguments.erase(end, arguments.end());
+  for (std::string& text : arguments) {
+    if (!only_looks_like_an_option(text)) {
+      visible_.push_back(std::move(text));
+      continue;
+    }
+    visible_.push_back(k_stand_in + std::to_string(hidden_.size()));
+    hidden_.push_back(std::move(text));
+  }
+}
+
+std::vector<std::string> RunArguments::for_pytest(const std::vector<std::string>& left_over) const {
+  std::vector<std::string> out;
+  for (const std::string& text : left_over) {
+    const bool is_stand_in = text.starts_with(k_stand_in);
+    const std::size_t index = is_stand_in ? std::strtoul(text.c_str() + 1, nullptr, 10) : hidden_.size();
+    out.push_back(index < hidden_.size() ? hidden_[index] : text);
+  }
+  out.insert(out.end(), verbatim_.begin(), verbatim_.end());
+  return out;
+}
+
+std::optional<std::string_view> find_unbuilt_option(const std::vector<std::string>& arguments) {
+  for (const std::string_view text : arguments) {
+    const auto same = [text](std::string_view name) { return text.substr(0, text.find('=')) == name; };
+    const auto found = std::find_if(k_unbuilt.begin(), k_unbuilt.end(), same);
+    if (found != k_unbuilt.end()) return *found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace pf::cli

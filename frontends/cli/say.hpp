@@ -1,0 +1,26 @@
+// What pfast says about itself, on stderr: "pfast: error: …" and "  hint: …".
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <pfcore/result.hpp>
+
+namespace pf::cli {
+
+// An error in two parts: what and where, and how to mend it.
+struct Complaint {
+  std::string message;
+  std::string hint;
+};
+
+// A library's error as a sentence. What follows its last "; " is the remedy, or else the clause with a command in backquotes.
+[[nodiscard]] Complaint complaint_of(const core::Error& error);
+
+// Prints the error, and the hint when it is not empty. Returns `exit_code`, so that a caller can return it on.
+int refuse(int exit_code, std::string_view message, std::string_view hint = {});
+// `hint` is for errors that bring none.
+int refuse(int exit_code, const core::Error& error, std::string_view hint = {});
+void note(std::string_view message);
+
+}  // namespace pf::cli

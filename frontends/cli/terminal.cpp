@@ -1,0 +1,120 @@
+#include "terminal.hpp"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include <pfcore/text_report.hpp>
+#include <pfctl/environment.hpp>
+
+namespace pf::cli {
+namespace {
+
+constexpr std::int64_t k_default_columns = 80;
+constexpr std::int64_t k_least_columns = 40;        // below, pytest takes 80 too
+constexpr std::string_view k_erase_line = "\r\x1b[K";
+
+// shutil.get_terminal_size: a variable that is no positive number counts as not set.
+int positive(const core::Environment& env, std::string_view name) {
+  const auto text = ctl::find_env_text(env, name);
+  return text ? std::max(0, std::atoi(std::string(*text).c_str())) : 0;
+}
+
+bool is_set(const core::Environment& env, std::string_view name) { return ctl::find_env_text(env, name).has_value(); }
+
+std::size_t code_point_bytes(std::string_view text) {
+  std::size_t end = 1;
+  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0u) == 0x80u) ++end;
+  return end;
+}
+
+}  // namespace
+
+core::TerminalInfo look_at_terminal(const core::Environment& env, int out) {
+  core::TerminalInfo info;
+  info.stdin_is_tty = ::isatty(0) == 1;
+  info.stdout_is_tty = ::isatty(out) == 1;
+  info.stderr_is_tty = ::isatty(2) == 1;
+  struct winsize size {};
+  if (info.stdout_is_tty && ::ioctl(out, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    info.columns = size.ws_col;
+    info.rows = size.ws_row;
+  }
+  if (const int columns = positive(env, "COLUMNS"); columns > 0) info.columns = columns;
+  if (const int rows = positive(env, "LINES"); rows > 0) info.rows = rows;
+  if (info.columns < k_least_columns) info.columns = k_default_columns;
+  return info;
+}
+
+bool wants_color(const core::Environment& env, std::string_view color_option, bool is_terminal) {
+  if (color_option == "yes") return true;
+  if (color_option == "no") return false;
+  const std::string_view py_colors = ctl::find_env(env, "PY_COLORS").value_or("");
+  if (py_colors == "1") return true;
+  if (py_colors == "0" || is_set(env, "NO_COLOR")) return false;
+  if (is_set(env, "FORCE_COLOR")) return true;
+  return is_terminal && ctl::find_env(env, "TERM").value_or("") != "dumb";
+}
+
+bool write_to(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return false;
+    struct pollfd writable {fd, POLLOUT, 0};
+    (void)::poll(&writable, 1, -1);
+  }
+  return true;
+}
+
+std::string fitting(std::string_view text, int columns) {
+  std::string out;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, code_point_bytes(text));
+    const bool is_control = static_cast<unsigned char>(one.front()) < 0x20 || one.front() == '\x7f';
+    const std::size_t width = is_control ? 1 : core::text_columns(one);
+    if (used + width > static_cast<std::size_t>(std::max(columns, 0))) break;
+    out += is_control ? std::string_view("?") : one;
+    used += width;
+    text.remove_prefix(one.size());
+  }
+  return out;
+}
+
+std::chrono::milliseconds LiveLine::due_in() const {
+  return std::chrono::ceil<std::chrono::milliseconds>(drawn_at_ + k_interval - Clock::now());
+}
+
+void LiveLine::show(std::string_view text, int columns) {
+  if (!enabled_ || due_in().count() > 0) return;
+  // The last column stays free: a terminal may wrap behind it.
+  write_to(fd_, std::string(k_erase_line) + fitting(text, columns - 1));
+  shown_ = true;
+  drawn_at_ = Clock::now();
+}
+
+void LiveLine::clear() {
+  if (shown_) write_to(fd_, k_erase_line);
+  shown_ = false;
+}
+
+void LiveLine::close() {
+  clear();
+  enabled_ = false;
+}
+
+void LiveLine::print(std::string_view text) {
+  clear();
+  write_to(fd_, text);
+}
+
+}  // namespace pf::cli

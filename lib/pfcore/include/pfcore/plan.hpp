@@ -1,0 +1,47 @@
+// The plan of a run: in which order items are run, and which belong together. Pure and deterministic.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <pfcore/result.hpp>
+
+namespace pf::core {
+
+enum class Dist : std::uint8_t { automatic, load, loadfile, loadscope, loadgroup, worksteal };
+
+// "auto", "load", "loadfile", "loadscope", "loadgroup", "worksteal"; nullopt for anything else.
+[[nodiscard]] std::optional<Dist> parse_dist(std::string_view name) noexcept;
+
+// A contiguous part [begin, end) of Plan::order that one worker claims as a whole.
+struct PlanRange {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+
+struct Plan {
+  std::vector<std::uint32_t> order;   // every item exactly once
+  std::vector<PlanRange> ranges;      // disjoint, in claiming order, together all of `order`
+  bool splittable = true;             // an idle worker may take the tail of a range that another worker is busy with
+};
+
+struct PlanInput {
+  std::size_t items = 0;
+  std::span<const std::uint32_t> groups;       // per item: file or scope group; consecutive equal numbers belong together
+  std::span<const double> expected_s;          // per item, from history; empty = unknown (each counts the same)
+  std::size_t workers = 1;
+  Dist dist = Dist::automatic;
+};
+
+// With one worker: pytest's own order, one range. With more:
+//   automatic       a range per run of equal group numbers, longest first when durations are known (else by size); a range is
+//                   split into contiguous halves only when it is longer than the fair share of a worker by more than 5 %
+//   loadfile, loadscope, loadgroup   the same, and no range is ever split
+//   load            pytest's order in chunks, several a worker; worksteal: one chunk a worker
+// Items whose duration is not known (not above zero, or not finite) count as the average of the others.
+[[nodiscard]] Plan make_plan(const PlanInput& input);
+
+}  // namespace pf::core

@@ -1,0 +1,328 @@
+// The fields of every message, each listed once: `fields(visitor, message)` calls the visitor for each of them, in the
+// order in which they travel. An encoder passes const messages, a decoder mutable ones.
+//
+//   v.field(key, member)    by the member's type: text as str, numbers, bool, lists, nested dicts
+//   v.bytes(key, member)    a std::string or a list of them, as bytes
+//   v.environment(key, m)   pairs, as a dict of bytes
+//   v.terse()               fields that are empty, zero or false are left out from here on
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include <pfcore/messages.hpp>
+
+namespace pf::core {
+
+template <typename M, typename T>
+concept Message = std::same_as<std::remove_const_t<M>, T>;
+
+// ---------------------------------------------------------------- shared parts
+
+// Every item has two or three of these, so what says nothing is left out.
+void fields(auto& v, Message<PhaseReport> auto& m) {
+  v.terse();
+  v.field("when", m.when);
+  v.field("outcome", m.outcome);
+  v.field("duration_s", m.duration_s);
+  v.field("cpu_s", m.cpu_s);
+  v.field("start_s", m.start_s);
+  v.field("longrepr", m.longrepr);
+  v.field("reason", m.reason);
+  v.field("category", m.category);
+  v.field("letter", m.letter);
+  v.field("word", m.word);
+  v.field("wasxfail", m.wasxfail);
+  v.field("headline", m.headline);
+  v.field("location", m.location);
+  v.field("crash_line", m.crash_line);
+  v.field("sections", m.sections);
+  v.field("properties", m.properties);
+}
+
+void fields(auto& v, Message<ItemResult> auto& m) {
+  v.field("item", m.item);
+  v.field("outcome", m.outcome);
+  v.field("phases", m.phases);
+  v.terse();
+  v.field("nodeid", m.nodeid);
+  v.field("worker", m.worker);
+  v.field("attempt", m.attempt, 1u);
+  v.bytes("opaque", m.opaque);
+  v.field("lost", m.lost);
+}
+
+void fields(auto& v, Message<WarningReport> auto& m) {
+  v.field("when", m.when);
+  v.field("nodeid", m.nodeid);
+  v.field("message", m.message);
+  v.field("category", m.category);
+  v.field("location", m.location);
+  v.bytes("opaque", m.opaque);
+}
+
+// ---------------------------------------------------------------- client -> daemon
+
+void fields(auto& v, Message<Hello> auto& m) {
+  v.field("protocol", m.protocol);
+  v.field("version", m.version);
+  v.field("pid", m.pid);
+}
+
+void fields(auto& v, Message<RunOptions> auto& m) {
+  v.field("workers", m.workers);
+  v.field("dist", m.dist);
+  v.field("reporter", m.reporter);
+  v.field("color", m.color);
+  v.field("start_method", m.start_method);
+  v.field("timeout_s", m.timeout_s);
+  v.field("retries", m.retries);
+  v.field("full_report", m.full_report);
+  v.field("verbose_plan", m.verbose_plan);
+  v.field("refresh_only", m.refresh_only);
+}
+
+void fields(auto& v, Message<TerminalInfo> auto& m) {
+  v.field("columns", m.columns);
+  v.field("rows", m.rows);
+  v.field("stdin_is_tty", m.stdin_is_tty);
+  v.field("stdout_is_tty", m.stdout_is_tty);
+  v.field("stderr_is_tty", m.stderr_is_tty);
+}
+
+void fields(auto& v, Message<RunRequest> auto& m) {
+  v.bytes("argv", m.argv);
+  v.bytes("cwd", m.cwd);
+  v.environment("env", m.env);
+  v.field("umask", m.umask);
+  v.bytes("program", m.program);
+  v.field("options", m.options);
+  v.field("terminal", m.terminal);
+}
+
+void fields(auto& v, Message<CancelRequest> auto& m) { v.field("how", m.how); }
+
+void fields(auto&, Message<StatusRequest> auto&) {}
+
+void fields(auto& v, Message<ShutdownRequest> auto& m) { v.field("now", m.now); }
+
+void fields(auto& v, Message<ResizeRequest> auto& m) {
+  v.field("columns", m.columns);
+  v.field("rows", m.rows);
+}
+
+// ---------------------------------------------------------------- daemon -> client
+
+void fields(auto& v, Message<Welcome> auto& m) {
+  v.field("protocol", m.protocol);
+  v.field("version", m.version);
+  v.field("pid", m.pid);
+}
+
+void fields(auto& v, Message<PhaseEvent> auto& m) {
+  v.field("name", m.name);
+  v.field("detail", m.detail);
+  v.field("elapsed_ms", m.elapsed_ms);
+}
+
+void fields(auto& v, Message<PlanEvent> auto& m) {
+  v.field("way", m.way);
+  v.field("why", m.why);
+}
+
+void fields(auto& v, Message<CollectedEvent> auto& m) {
+  v.field("selected", m.selected);
+  v.field("deselected", m.deselected);
+  v.field("errors", m.errors);
+  v.field("workers", m.workers);
+  v.field("collect_reports", m.collect_reports);
+}
+
+void fields(auto& v, Message<ProgressEvent> auto& m) {
+  v.field("done", m.done);
+  v.field("total", m.total);
+  v.field("failed", m.failed);
+  v.field("running", m.running);
+}
+
+void fields(auto& v, Message<OutputEvent> auto& m) {
+  v.field("stream", m.stream);
+  v.bytes("data", m.data);
+}
+
+void fields(auto& v, Message<FinishedEvent> auto& m) {
+  v.field("exit_code", m.exit_code);
+  v.field("reason", m.reason);
+  v.field("text_shown", m.text_shown);
+  v.field("total", m.total);
+  v.field("not_run", m.not_run);
+  v.field("not_run_nodeids", m.not_run_nodeids);
+  v.field("duration_s", m.duration_s);
+  v.field("wait_ms", m.wait_ms);
+  v.field("boot_ms", m.boot_ms);
+  v.field("select_ms", m.select_ms);
+  v.field("run_ms", m.run_ms);
+}
+
+void fields(auto& v, Message<ErrorEvent> auto& m) {
+  v.field("code", m.code);
+  v.field("message", m.message);
+  v.field("hint", m.hint);
+  v.field("exit_code", m.exit_code);
+  v.bytes("output", m.output);
+}
+
+void fields(auto& v, Message<WorkerStatus> auto& m) {
+  v.field("name", m.name);
+  v.field("pid", m.pid);
+  v.field("nodeid", m.nodeid);
+  v.field("for_s", m.for_s);
+}
+
+void fields(auto& v, Message<RunStatus> auto& m) {
+  v.field("id", m.id);
+  v.field("done", m.done);
+  v.field("total", m.total);
+  v.field("workers", m.workers);
+}
+
+void fields(auto& v, Message<GenerationStatus> auto& m) {
+  v.field("id", m.id);
+  v.field("state", m.state);
+  v.field("pid", m.pid);
+  v.field("items", m.items);
+  v.field("age_s", m.age_s);
+  v.field("rss_bytes", m.rss_bytes);
+  v.field("reason", m.reason);
+}
+
+void fields(auto& v, Message<StatusReply> auto& m) {
+  v.field("pid", m.pid);
+  v.field("address", m.address);
+  v.field("version", m.version);
+  v.field("uptime_s", m.uptime_s);
+  v.field("rss_bytes", m.rss_bytes);
+  v.field("generations", m.generations);
+  v.field("runs", m.runs);
+  v.field("clients", m.clients);
+  v.field("root", m.root);
+  v.field("python", m.python);
+}
+
+void fields(auto&, Message<ShutdownReply> auto&) {}
+
+// ---------------------------------------------------------------- daemon <-> forkserver
+
+void fields(auto& v, Message<BootRequest> auto& m) {
+  v.bytes("argv", m.argv);
+  v.bytes("scope", m.scope);
+  v.field("scope_is_whole", m.scope_is_whole);
+  v.bytes("cwd", m.cwd);
+  v.bytes("program", m.program);
+  v.field("umask", m.umask);
+}
+
+void fields(auto& v, Message<BootReady> auto& m) {
+  v.field("nodeids", m.nodeids);
+  v.field("groups", m.groups);
+  v.field("inputs", m.inputs);
+  v.environment("env_read", m.env_read);
+  v.bytes("env_absent", m.env_absent);
+  v.field("env_read_whole", m.env_read_whole);
+  v.field("threads", m.threads);
+  v.field("python_version", m.python_version);
+  v.field("pytest_version", m.pytest_version);
+  v.field("collect_errors", m.collect_errors);
+}
+
+void fields(auto& v, Message<BootFailed> auto& m) {
+  v.field("exit_code", m.exit_code);
+  v.field("message", m.message);
+  v.field("inputs", m.inputs);
+}
+
+void fields(auto& v, Message<ForkRequest> auto& m) {
+  v.field("run_id", m.run_id);
+  v.field("request", m.request);
+}
+
+void fields(auto& v, Message<Forked> auto& m) {
+  v.field("run_id", m.run_id);
+  v.field("pid", m.pid);
+  v.field("error", m.error);
+}
+
+void fields(auto& v, Message<ChildExited> auto& m) {
+  v.field("pid", m.pid);
+  v.field("status", m.status);
+}
+
+// ---------------------------------------------------------------- daemon <-> controller
+
+void fields(auto& v, Message<Selected> auto& m) {
+  v.field("way", m.way);
+  v.field("why", m.why);
+  v.field("nodeids", m.nodeids);
+  v.field("groups", m.groups);
+  v.field("deselected", m.deselected);
+  v.field("collect_reports", m.collect_reports);
+  v.field("maxfail", m.maxfail);
+  v.field("inline_run", m.inline_run);
+  v.field("session_over", m.session_over);
+  v.field("outside_scope", m.outside_scope);
+  v.field("text_shown", m.text_shown);
+  v.field("wants_reports", m.wants_reports);
+}
+
+void fields(auto& v, Message<Assign> auto& m) {
+  v.field("workers", m.workers);
+  v.field("in_controller", m.in_controller);
+  v.field("opaque", m.opaque);
+}
+
+void fields(auto& v, Message<SpawnWorker> auto& m) { v.field("slot", m.slot); }
+
+void fields(auto& v, Message<WorkerStarted> auto& m) {
+  v.field("slot", m.slot);
+  v.field("pid", m.pid);
+}
+
+void fields(auto& v, Message<WorkerExited> auto& m) {
+  v.field("slot", m.slot);
+  v.field("pid", m.pid);
+  v.field("status", m.status);
+}
+
+void fields(auto& v, Message<ReportForward> auto& m) {
+  v.field("item", m.item);
+  v.field("worker", m.worker);
+  v.bytes("opaque", m.opaque);
+  v.field("lost", m.lost);
+}
+
+void fields(auto& v, Message<EndRun> auto& m) {
+  v.field("failed", m.failed);
+  v.field("passed", m.passed);
+  v.field("stop_reason", m.stop_reason);
+  v.field("interrupted", m.interrupted);
+}
+
+void fields(auto& v, Message<ControllerFinished> auto& m) {
+  v.field("exit_code", m.exit_code);
+  v.bytes("output", m.output);
+  v.field("duration_s", m.duration_s);
+}
+
+// ---------------------------------------------------------------- worker -> daemon
+
+void fields(auto& v, Message<WorkerFinished> auto& m) {
+  v.field("ran", m.ran);
+  v.field("busy_s", m.busy_s);
+  v.field("cpu_s", m.cpu_s);
+  v.field("wall_s", m.wall_s);
+  v.field("interrupted", m.interrupted);
+  v.field("exit_code", m.exit_code);
+  v.field("internal_error", m.internal_error);
+}
+
+}  // namespace pf::core

@@ -1,0 +1,283 @@
+#include "pickle_machine.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "pickle_opcodes.hpp"
+#include "utf8.hpp"
+
+namespace pf::core {
+namespace {
+
+using detail::DeferredNode;
+using detail::Node;
+
+// Texts from here on stay in the input until the pickle has proved valid.
+constexpr std::size_t k_defer_from_bytes = 4096;
+// Heap of one entry of the sparse memo, generously.
+constexpr std::size_t k_sparse_entry_bytes = 96;
+
+bool is_ascii(std::string_view text) noexcept {
+  std::size_t at = 0;
+  std::uint64_t bits = 0;
+  for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    bits |= word;
+  }
+  for (; at < text.size(); ++at) bits |= static_cast<std::uint8_t>(text[at]);
+  return (bits & 0x8080808080808080u) == 0;
+}
+
+Limits bounded(Limits limits) noexcept {
+  limits.max_key_depth = std::min(limits.max_key_depth, k_deepest_key);
+  limits.max_depth = std::min<std::size_t>(limits.max_depth, Node::k_most_depth - 1);
+  return limits;
+}
+
+}  // namespace
+
+PickleMachine::PickleMachine(std::string_view pickle, const Limits& limits, Document::Impl& document)
+    : limits_(bounded(limits)),
+      input_{pickle.data(), pickle.data(), pickle.data() + pickle.size(), pickle.data() + pickle.size()},
+      document_(document),
+      memory_(input_, document.blocks),
+      hasher_(limits_.max_key_depth, limits_.max_key_nodes),
+      keys_(hasher_, memory_),
+      stack_(memory_),
+      memo_(memory_),
+      op_start_(pickle.data()) {}
+
+bool PickleMachine::fail(ErrorCode code, const char* why) {
+  error_code_ = code;
+  error_ = why;
+  return false;
+}
+
+Error PickleMachine::take_error() {
+  const auto offset = static_cast<std::size_t>(op_start_ - input_.begin);
+  std::string message = "decode the pickle: ";
+  if (op_start_ < input_.end) {
+    const char* const name = pickle_opcode(static_cast<std::uint8_t>(*op_start_)).name;
+    message += name != nullptr ? name : "byte " + std::to_string(static_cast<std::uint8_t>(*op_start_));
+    message += " at byte " + std::to_string(offset) + ": ";
+  }
+  message += error_;
+  return {error_code_, std::move(message), 0, offset};
+}
+
+bool PickleMachine::run() {
+  for (;;) {
+    op_start_ = input_.at;
+    if (input_.at == input_.limit && !next_frame()) return false;
+    const auto byte = static_cast<std::uint8_t>(*input_.at++);
+    if (byte == static_cast<std::uint8_t>(Op::stop)) return finish();
+    const PickleOp op = pickle_opcode(byte).run;
+    if (op == nullptr) return fail(ErrorCode::malformed, "this is no opcode");
+    if (!op(*this)) return false;
+  }
+}
+
+// ---------------------------------------------------------------- input
+
+bool PickleMachine::begin_frame(std::uint64_t bytes) {
+  if (in_frame_) return fail(ErrorCode::malformed, "a frame inside a frame");
+  if (bytes > input_.left()) return fail_short(bytes);
+  in_frame_ = true;
+  input_.limit = input_.at + bytes;
+  return true;
+}
+
+bool PickleMachine::next_frame() {
+  in_frame_ = false;
+  input_.limit = input_.end;
+  return input_.at < input_.end || fail(ErrorCode::truncated, "it ends without a STOP");
+}
+
+bool PickleMachine::fail_short(std::uint64_t bytes) {
+  const bool crosses = in_frame_ && bytes <= static_cast<std::uint64_t>(input_.end - input_.at);
+  if (crosses) return fail(ErrorCode::malformed, "the argument crosses the end of its frame");
+  return fail(ErrorCode::truncated, "the pickle ends inside the argument");
+}
+
+bool PickleMachine::read(std::uint64_t bytes, std::string_view& out) {
+  if (bytes > input_.left()) return fail_short(bytes);
+  out = {input_.at, static_cast<std::size_t>(bytes)};
+  input_.at += bytes;
+  return true;
+}
+
+bool PickleMachine::read_number(std::size_t bytes, std::uint64_t& out) {
+  static_assert(std::endian::native == std::endian::little);
+  if (bytes > input_.left()) return fail_short(bytes);
+  out = 0;
+  std::memcpy(&out, input_.at, bytes);
+  input_.at += bytes;
+  return true;
+}
+
+bool PickleMachine::read_line(std::string_view& line) {
+  const void* const newline = input_.left() == 0 ? nullptr : std::memchr(input_.at, '\n', input_.left());
+  if (newline == nullptr) return fail(ErrorCode::truncated, "the line has no end");
+  const char* const end = static_cast<const char*>(newline);
+  line = {input_.at, static_cast<std::size_t>(end - input_.at)};
+  input_.at = end + 1;
+  return true;
+}
+
+// ---------------------------------------------------------------- values
+
+char* PickleMachine::allocate(std::size_t bytes) {
+  void* const place = memory_.allocate(bytes);
+  if (place == nullptr) fail(ErrorCode::limit, k_over_heap);
+  return static_cast<char*>(place);
+}
+
+bool PickleMachine::push_again(const Value& value) {
+  const Kind kind = value.kind();
+  if (kind >= Kind::bytearray) {
+    if (kind == k_kind_global) ++globals_;
+    else if (Node* const node = ValueAccess::decoding_node(value); node != nullptr) node->shared = true;
+  }
+  return push(value);
+}
+
+bool PickleMachine::push_text(Kind kind, std::string_view bytes_of_input) {
+  if (kind == Kind::str && !is_ascii(bytes_of_input) && !is_utf8(bytes_of_input)) {
+    return fail(ErrorCode::malformed, "the text is not UTF-8");
+  }
+  if (bytes_of_input.size() < k_defer_from_bytes) return push_copied_text(kind, bytes_of_input);
+  DeferredNode* const node = make<DeferredNode>();
+  if (node == nullptr) return false;
+  if (!memory_.charge(bytes_of_input.size())) return fail(ErrorCode::limit, k_over_heap);
+  node->data = bytes_of_input.data();
+  node->size = static_cast<std::uint32_t>(bytes_of_input.size());
+  node->next = deferred_;
+  deferred_ = node;
+  return push_new(ValueAccess::long_text(kind, node));
+}
+
+bool PickleMachine::push_copied_text(Kind kind, std::string_view bytes) {
+  if (bytes.empty()) return push_new(ValueAccess::text(kind, ""));
+  char* const copy = allocate(bytes.size());
+  if (copy == nullptr) return false;
+  std::memcpy(copy, bytes.data(), bytes.size());
+  return push_new(ValueAccess::text(kind, {copy, bytes.size()}));
+}
+
+bool PickleMachine::push_floating(double value) {
+  return push_new(ValueAccess::floating(value, std::isnan(value) ? ++nan_serial_ : 0));
+}
+
+bool PickleMachine::push_complex(ComplexParts parts) {
+  auto* const node = make<detail::ComplexNode>();
+  if (node == nullptr) return false;
+  node->parts = parts;
+  return push_new(ValueAccess::complex(node));
+}
+
+bool PickleMachine::push_bytearray(std::string_view bytes, bool of_input) {
+  if (of_input && bytes.size() >= k_defer_from_bytes) {
+    if (!push_text(Kind::bytes, bytes)) return false;
+    const Node* const node = ValueAccess::node_of(top());
+    drop(1);
+    return push(ValueAccess::node(Kind::bytearray, node));
+  }
+  // A bytearray of its own even when the bytes are in memory: that is what it costs everyone who reads the value.
+  Node* const node = make<Node>();
+  char* const copy = node == nullptr ? nullptr : allocate(std::max<std::size_t>(bytes.size(), 1));
+  if (copy == nullptr) return false;
+  if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+  node->data = copy;
+  node->size = static_cast<std::uint32_t>(bytes.size());
+  return push_new(ValueAccess::node(Kind::bytearray, node));
+}
+
+bool PickleMachine::push_global(int which) {
+  ++globals_;
+  return push_new(ValueAccess::global(which, false));
+}
+
+// ---------------------------------------------------------------- stack
+
+bool PickleMachine::need(std::size_t values) {
+  return above_mark() >= values || fail(ErrorCode::malformed, "too few values on the stack");
+}
+
+bool PickleMachine::pop() {
+  if (above_mark() == 0) return pop_mark();
+  if (top().kind() == k_kind_global) return fail(ErrorCode::refused, "a class can only be called");
+  drop(1);
+  return true;
+}
+
+bool PickleMachine::push_mark() {
+  // A container under construction needs a mark, a reduced one two.
+  if (marks_.size() >= 2 * limits_.max_depth + 2) return fail(ErrorCode::limit, "marks nested too deep");
+  if (!memory_.charge(2 * sizeof(std::uint32_t))) return fail(ErrorCode::limit, k_over_heap);
+  fence_ = stack_.size();
+  marks_.push_back(static_cast<std::uint32_t>(fence_));
+  return true;
+}
+
+bool PickleMachine::open_slice(std::size_t& count) {
+  if (marks_.empty()) return fail(ErrorCode::malformed, "there is no mark");
+  count = above_mark();
+  marks_.pop_back();
+  memory_.refund(2 * sizeof(std::uint32_t));
+  fence_ = marks_.empty() ? 0 : marks_.back();
+  return true;
+}
+
+bool PickleMachine::pop_mark() {
+  std::size_t count = 0;
+  if (!open_slice(count)) return false;
+  if (has_global(stack_.end() - count, count)) return fail(ErrorCode::refused, "a class can only be called");
+  drop(count);
+  return true;
+}
+
+// ---------------------------------------------------------------- memo
+
+bool PickleMachine::memo_put(std::uint64_t index) {
+  if (!need(1)) return false;
+  if (top().kind() == k_kind_global) *(stack_.end() - 1) = ValueAccess::global(ValueAccess::integer_of(top()), true);
+  const Value value = top();
+  if (index < memo_.size()) {
+    memo_[static_cast<std::size_t>(index)] = value;
+    return true;
+  }
+  if (index == memo_.size()) {
+    if (!memo_.push(value)) return fail(ErrorCode::limit, k_over_heap);
+    for (;;) {
+      const auto next = sparse_memo_.find(static_cast<std::uint32_t>(memo_.size()));
+      if (sparse_memo_.empty() || next == sparse_memo_.end()) return true;
+      if (!memo_.push(next->second)) return fail(ErrorCode::limit, k_over_heap);
+      sparse_memo_.erase(next);
+      memory_.refund(k_sparse_entry_bytes);
+    }
+  }
+  // Writers count from 0, some from 1. An index beyond what the pickle can have memoised is a mistake or an attack.
+  const auto whole = static_cast<std::uint64_t>(input_.end - input_.begin);
+  if (index > whole || index > limits_.max_objects) return fail(ErrorCode::limit, "the memo index is too large");
+  const auto key = static_cast<std::uint32_t>(index);
+  if (!sparse_memo_.contains(key) && !memory_.charge(k_sparse_entry_bytes)) return fail(ErrorCode::limit, k_over_heap);
+  sparse_memo_[key] = value;
+  return true;
+}
+
+bool PickleMachine::memo_put_next() { return memo_put(memo_.size() + sparse_memo_.size()); }
+
+bool PickleMachine::memo_get(std::uint64_t index) {
+  if (index < memo_.size()) return push_again(memo_[static_cast<std::size_t>(index)]);
+  if (index <= limits_.max_objects) {
+    const auto found = sparse_memo_.find(static_cast<std::uint32_t>(index));
+    if (found != sparse_memo_.end()) return push_again(found->second);
+  }
+  return fail(ErrorCode::malformed, "nothing is memoised under this index");
+}
+
+}  // namespace pf::core

@@ -1,0 +1,29 @@
+// `pfast serve`: one daemon, from its life lock to its last unlink.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <pfctl/loop.hpp>
+#include <pfctl/runtime_dir.hpp>
+
+namespace pf::ctl {
+
+struct DaemonOptions {
+  Address address;
+  std::string root;
+  std::string python;                    // executable of the target environment
+  std::string forkserver_path;           // pfast-forkserver
+  int ready_fd = -1;                     // --ready-fd; -1 = none (--foreground)
+  Milliseconds ttl{600000};              // idle time after which it leaves
+  Milliseconds boot_deadline{30000};
+  std::size_t default_workers = 0;       // 0 = what the machine is good for
+  bool scope_all = false;                // settings: scope = "all"
+};
+
+// Takes the life lock, binds the address, serves until it is told to leave, and removes what it made. Blocks; owns the
+// process' signals and is a subreaper from then on. Returns 0, or 72 when it could not start: the reason is on stderr and
+// on the readiness channel.
+[[nodiscard]] int run_daemon(DaemonOptions options);
+
+}  // namespace pf::ctl

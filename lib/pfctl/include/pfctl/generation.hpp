@@ -1,0 +1,137 @@
+// A generation: one warm forkserver and what it was collected with.
+//
+//   booting -> ready <-> stale      booting -> failed
+//                 \-> gone              (the forkserver's end, from any state)
+//
+// `stale` is the last answer of a check and may turn back to `ready` when an edit is taken back. A generation that is
+// dismissed takes no more runs and leaves when the last one is over. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+
+#include <pfctl/boot_scope.hpp>
+#include <pfctl/forkserver_process.hpp>
+#include <pfctl/loop.hpp>
+#include <pfctl/staleness.hpp>
+
+namespace pf::ctl {
+
+enum class GenerationState : std::uint8_t { booting, ready, stale, failed, gone };
+[[nodiscard]] std::string_view to_string(GenerationState state) noexcept;
+
+// What a boot is made from.
+struct BootPlan {
+  ForkserverSpec spec;
+  core::OsStrings argv;
+  std::string program;
+  std::int64_t umask = 022;
+  BootScope scope;
+  std::string root;                         // the daemon's: shortens paths in reasons
+  std::string why;                          // "no generation yet", "changed: tests/test_a.py"
+  bool background = false;                  // nobody waits for it
+  std::optional<std::int64_t> replaces;     // the generation that it succeeds
+};
+
+class Generation;
+
+class GenerationListener {
+ public:
+  virtual ~GenerationListener() = default;
+  virtual void on_generation_ready(Generation& generation) = 0;
+  // The boot came to nothing; generation.failure() says why.
+  virtual void on_generation_failed(Generation& generation) = 0;
+  // The forkserver of a ready generation is dead. Its controllers live on.
+  virtual void on_generation_gone(Generation& generation) = 0;
+  virtual void on_forked(Generation& generation, const core::Forked& forked) = 0;
+  virtual void on_child_exited(Generation& generation, const core::ChildExited& exited) = 0;
+};
+
+class Generation final : private ForkserverHandler {
+ public:
+  Generation(Loop& loop, DaemonLog& log, GenerationListener& listener, std::int64_t id, BootPlan plan);
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+  ~Generation() override;
+
+  // Starts the forkserver and sends the BootRequest. Errors: what made the start impossible; the state is then failed.
+  [[nodiscard]] core::Status start(Milliseconds deadline);
+
+  [[nodiscard]] std::int64_t id() const noexcept { return id_; }
+  [[nodiscard]] GenerationState state() const noexcept { return state_; }
+  [[nodiscard]] bool dismissed() const noexcept { return dismissed_; }
+  [[nodiscard]] bool usable() const noexcept {
+    return !dismissed_ && (state_ == GenerationState::ready || state_ == GenerationState::stale);
+  }
+  [[nodiscard]] std::int64_t pid() const noexcept { return process_ ? process_->pid() : 0; }
+  [[nodiscard]] const BootPlan& plan() const noexcept { return plan_; }
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
+  [[nodiscard]] TimePoint boot_started() const noexcept { return boot_started_; }
+  [[nodiscard]] TimePoint boot_ended() const noexcept { return boot_ended_; }
+  [[nodiscard]] std::size_t items() const noexcept { return items_; }
+  // Set once the state is ready, or failed with a BootFailed: what the boot depended on. Shared with checks on other threads.
+  [[nodiscard]] const std::shared_ptr<const InputSet>& inputs() const noexcept { return inputs_; }
+  [[nodiscard]] const core::ErrorEvent& failure() const noexcept { return failure_; }
+  // The boot was ended from outside (SIGKILL, out of memory, SIGSTOP): another try may do better.
+  [[nodiscard]] bool worth_another_try() const noexcept { return killed_; }
+  [[nodiscard]] core::GenerationStatus status(TimePoint now) const;
+
+  void mark_fresh() noexcept;
+  void mark_stale(std::string reason);
+  void touch(TimePoint now) noexcept { last_used_ = now; }
+  [[nodiscard]] TimePoint last_used() const noexcept { return last_used_; }
+  void add_user() noexcept { ++users_; }
+  void remove_user();
+  [[nodiscard]] std::size_t users() const noexcept { return users_; }
+
+  void fork(const core::ForkRequest& request, std::vector<core::UniqueFd> fds);
+  // No more runs. When the last one is over the forkserver is asked to leave, and killed when it does not.
+  void dismiss();
+  void kill() noexcept;
+  // True when the pid was this generation's forkserver.
+  bool on_process_exited(std::int64_t pid, int status);
+
+ private:
+  void on_boot_ready(core::BootReady ready) override;
+  void on_boot_failed(core::BootFailed failed) override;
+  void on_forked(const core::Forked& forked) override;
+  void on_child_exited(const core::ChildExited& exited) override;
+  void on_forkserver_gone(int status) override;
+  void on_deadline();
+  void look_whether_stopped();
+  void let_leave();
+  void fail(std::string code, std::string message, std::string hint, std::int64_t exit_code);
+
+  Loop& loop_;
+  DaemonLog& log_;
+  GenerationListener& listener_;
+  std::int64_t id_;
+  BootPlan plan_;
+  std::string key_;
+  GenerationState state_ = GenerationState::booting;
+  std::unique_ptr<ForkserverProcess> process_;
+  Timer deadline_;
+  Timer stop_watch_;                        // while booting only
+  Milliseconds deadline_ms_{0};
+  bool dumped_ = false;
+  bool killed_ = false;
+  int looks_stopped_ = 0;
+  bool dismissed_ = false;
+  std::optional<core::BootFailed> boot_failed_;
+  std::shared_ptr<const InputSet> inputs_;
+  std::size_t items_ = 0;
+  std::size_t users_ = 0;
+  std::string reason_;
+  core::ErrorEvent failure_;
+  TimePoint boot_started_{};
+  SystemTime boot_clock_{};
+  TimePoint boot_ended_{};
+  TimePoint last_used_{};
+};
+
+}  // namespace pf::ctl

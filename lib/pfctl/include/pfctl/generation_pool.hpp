@@ -1,0 +1,134 @@
+// The daemon's generations: gives each run the one that fits, boots what is missing, replaces what is stale, and widens
+// in the background. A successor that does not collect never replaces anything. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+
+#include <pfctl/generation.hpp>
+#include <pfctl/generation_choice.hpp>
+
+namespace pf::ctl {
+
+// A run, as the pool sees it. The pool calls back from acquire() or later; it never calls after release().
+class GenerationUser {
+ public:
+  virtual ~GenerationUser() = default;
+  [[nodiscard]] virtual const core::RunRequest& request() const = 0;
+  [[nodiscard]] virtual TimePoint received() const = 0;
+  virtual void on_phase(std::string_view name, const std::string& detail) = 0;
+  // The generation is this run's until release().
+  virtual void on_generation(Generation& generation) = 0;
+  // Nothing will come: the boot failed. The pool has forgotten the run.
+  virtual void on_no_generation(const core::ErrorEvent& why) = 0;
+  virtual void on_forked(const core::Forked& forked) = 0;
+  // A child of the run's forkserver was reaped: the run's own controller when the pid is its.
+  virtual void on_child_exited(std::int64_t pid, int status) = 0;
+  // The forkserver died. The run has released the generation thereby and may acquire again.
+  virtual void on_generation_gone() = 0;
+};
+
+struct PoolSettings {
+  std::string forkserver_path;
+  std::string python;
+  std::string root;
+  Milliseconds boot_deadline{30000};
+  std::size_t max_generations = 4;
+  bool scope_all = false;
+  std::optional<struct rlimit> nofile;      // see ForkserverSpec
+};
+
+class GenerationPool final : private GenerationListener {
+ public:
+  // `on_change` is called when something ended that the daemon may have been waiting for.
+  GenerationPool(Loop& loop, DaemonLog& log, PoolSettings settings, std::function<void()> on_change);
+  GenerationPool(const GenerationPool&) = delete;
+  GenerationPool& operator=(const GenerationPool&) = delete;
+  ~GenerationPool() override;
+
+  void acquire(std::int64_t run_id, GenerationUser& user);
+  void release(std::int64_t run_id);
+  // The run found its generation too narrow: collect more, once nobody is waiting for anything.
+  void widen(std::int64_t generation_id, const core::RunRequest& request);
+  // The forkserver does not answer: it is killed, and its runs hear on_generation_gone.
+  void give_up(std::int64_t generation_id);
+  // True when the pid was a forkserver.
+  bool on_process_exited(std::int64_t pid, int status);
+  // 0: no such generation.
+  [[nodiscard]] std::int64_t pid_of(std::int64_t generation_id) const {
+    const Generation* generation = find(generation_id);
+    return generation != nullptr ? generation->pid() : 0;
+  }
+  [[nodiscard]] bool owns_process(std::int64_t pid) const;
+  [[nodiscard]] bool knows(std::int64_t generation_id) const { return find(generation_id) != nullptr; }
+  // The generation that became ready last; 0 = none is left.
+  [[nodiscard]] std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back()->id(); }
+
+  [[nodiscard]] std::vector<core::GenerationStatus> status(TimePoint now) const;
+  // A forkserver is collecting.
+  [[nodiscard]] bool booting() const;
+  // No forkserver process exists.
+  [[nodiscard]] bool empty() const;
+  // No boots from now on; every forkserver is asked to leave (at once: killed).
+  void close(bool at_once);
+
+ private:
+  struct Wait {
+    GenerationUser* user = nullptr;
+    std::map<std::int64_t, bool> checked;          // generation -> fresh
+    std::optional<std::int64_t> stale;             // the newest one that was found stale: to be replaced
+    std::string stale_reason;
+    std::optional<std::int64_t> waits_for;
+    bool own_boot = false;
+    int boots = 0;
+    bool checking = false;
+  };
+  struct Use {
+    GenerationUser* user = nullptr;
+    Generation* generation = nullptr;              // null once its forkserver is dead
+  };
+
+  void on_generation_ready(Generation& generation) override;
+  void on_generation_failed(Generation& generation) override;
+  void on_generation_gone(Generation& generation) override;
+  void on_forked(Generation& generation, const core::Forked& forked) override;
+  void on_child_exited(Generation& generation, const core::ChildExited& exited) override;
+
+  void advance(std::int64_t run_id);
+  void advance_all_later();
+  [[nodiscard]] std::vector<GenerationCandidate> candidates(const Wait& wait) const;
+  void use(std::int64_t run_id, Generation& generation);
+  void check(std::int64_t run_id, Generation& generation);
+  void record_check(std::int64_t run_id, std::int64_t generation_id, const std::optional<std::string>& change);
+  void boot_for(std::int64_t run_id);
+  Generation* start_boot(BootPlan plan);
+  [[nodiscard]] BootPlan plan_for(const core::RunRequest& request) const;
+  void refuse(std::int64_t run_id, const core::ErrorEvent& why);
+  void start_background();
+  void evict();
+  void bury(Generation& generation);
+  [[nodiscard]] Generation* find(std::int64_t id) const;
+
+  Loop& loop_;
+  DaemonLog& log_;
+  PoolSettings settings_;
+  std::function<void()> on_change_;
+  std::vector<std::unique_ptr<Generation>> generations_;
+  std::map<std::int64_t, Wait> waits_;
+  std::map<std::int64_t, Use> uses_;
+  std::optional<BootPlan> background_;
+  std::optional<BootScope> failed_scope_;           // a background boot that came to nothing is not tried again
+  std::optional<core::GenerationStatus> last_failure_;
+  std::int64_t next_id_ = 1;
+  bool closing_ = false;
+  std::shared_ptr<GenerationPool*> self_;           // cleared by the destructor: deferred tasks look here
+};
+
+}  // namespace pf::ctl

@@ -1,0 +1,135 @@
+// One run of a client: the shell around RunState. It owns the run's channels, its board and its descriptors, asks the
+// pool for a generation, and turns frames, ends of processes and time into the machine's events. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+#include <pfcore/unique_fd.hpp>
+
+#include <pfctl/board_memory.hpp>
+#include <pfctl/channel.hpp>
+#include <pfctl/daemon_log.hpp>
+#include <pfctl/generation_pool.hpp>
+#include <pfctl/run_state.hpp>
+
+namespace pf::ctl {
+
+// Where a run's events go. The run stops using it when client_gone() was called.
+class RunClient {
+ public:
+  virtual ~RunClient() = default;
+  virtual void send_event(std::string_view payload) = 0;
+  virtual void send_progress(std::string_view payload) = 0;   // may be dropped
+  [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
+};
+
+struct RunSettings {
+  std::size_t default_workers = 1;
+  RunTimes times{};
+  std::size_t result_frame_bytes = 64u << 20;
+};
+
+class Run final : private GenerationUser, private RunEffects, private ChannelHandler {
+ public:
+  struct Context {
+    Loop& loop;
+    DaemonLog& log;
+    GenerationPool& pool;
+    const RunSettings& settings;
+    std::function<void()> on_done;          // no process of the run is left; called from the loop, once
+  };
+
+  // `streams`: the client's stdin, stdout, stderr.
+  Run(Context context, std::int64_t id, core::RunRequest request, std::vector<core::UniqueFd> streams, RunClient& client);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() override;
+
+  void start();
+  [[nodiscard]] std::int64_t id() const noexcept { return id_; }
+  [[nodiscard]] bool done() const noexcept { return done_; }
+  [[nodiscard]] bool answered() const noexcept { return done_ || (state_ && state_->answered()); }
+  // The client has its answer and asks for something else.
+  void forget_client() noexcept { client_ = nullptr; }
+  void interrupt();
+  void kill();
+  // Cancels the run at once and forgets the client.
+  void client_gone();
+  // The client read something: results that wait unread may go on.
+  void client_read() { update_pressure(); }
+  // A process that became the daemon's own child. False: it is not this run's.
+  bool on_orphan_exited(std::int64_t pid, int status);
+  [[nodiscard]] bool has_processes() const noexcept { return state_ && !state_->pids().empty(); }
+  [[nodiscard]] bool owns_session(std::int64_t session) const;
+  [[nodiscard]] core::RunStatus status(TimePoint now) const;
+
+ private:
+  struct WorkerLink;
+
+  // GenerationUser
+  [[nodiscard]] const core::RunRequest& request() const override { return request_; }
+  [[nodiscard]] TimePoint received() const override { return received_; }
+  void on_phase(std::string_view name, const std::string& detail) override;
+  void on_generation(Generation& generation) override;
+  void on_no_generation(const core::ErrorEvent& why) override;
+  void on_forked(const core::Forked& forked) override;
+  void on_child_exited(std::int64_t pid, int status) override;
+  void on_generation_gone() override;
+
+  // RunEffects
+  void to_client(std::string_view payload) override;
+  void progress_to_client(std::string_view payload) override;
+  void to_controller(std::string_view payload) override;
+  [[nodiscard]] core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, bool in_controller) override;
+  [[nodiscard]] bool respawn(std::size_t slot) override;
+  void signal_process(std::int64_t pid, int signal_number) override;
+  void signal_group(std::int64_t pid, int signal_number) override;
+  [[nodiscard]] Process look_at(std::int64_t pid) override;
+
+  // ChannelHandler: the controller's channel
+  void on_frame(Channel& channel, std::string_view payload) override;
+  void on_end(Channel& channel, const core::Error& why) override;
+  void on_sent(Channel&) override { update_pressure(); }
+
+  [[nodiscard]] core::Status fork_on(Generation& generation);
+  void on_controller_message(std::string_view type, const core::Value& message);
+  void on_worker_frame(std::size_t slot, std::string_view payload);
+  void on_worker_end(std::size_t slot, const core::Error& why);
+  [[nodiscard]] core::Result<core::UniqueFd> open_worker(std::size_t slot);
+  void drain_worker(std::int64_t slot);
+  void end_early(const core::ErrorEvent& why);
+  void cancel_before_fork();
+  void tick();
+  [[nodiscard]] bool forkserver_is_lost(TimePoint now);
+  void update_pressure();
+  void after_event();
+  void finish();
+
+  Context context_;
+  std::int64_t id_;
+  core::RunRequest request_;
+  std::vector<core::UniqueFd> streams_;
+  RunClient* client_;
+  TimePoint received_;
+  Timer timer_;
+
+  bool booted_ = false;                     // for this run
+  std::optional<std::int64_t> generation_id_;
+  std::uint32_t fork_attempts_ = 0;
+  TimePoint fork_sent_{};
+  std::unique_ptr<RunState> state_;
+  std::unique_ptr<Channel> controller_;
+  std::vector<std::unique_ptr<WorkerLink>> workers_;
+  BoardMemory board_;
+  bool paused_ = false;
+  bool done_ = false;
+};
+
+}  // namespace pf::ctl

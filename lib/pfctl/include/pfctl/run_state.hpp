@@ -1,0 +1,230 @@
+// One run, as a state machine without sockets, processes or clocks: it is told what happened and at what time, and acts
+// through RunEffects. Run (run.hpp) is the shell around it; unit tests drive it with a fake clock.
+//
+//   forking -> selecting -> running ------> ending -> leaving -> done
+//                        -> inline_run ------------->
+//                        -> session_over ----------->
+//
+// Every path sends the client exactly one FinishedEvent or ErrorEvent, on the way to `leaving` at the latest. Not
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+#include <pfcore/run_board.hpp>
+#include <pfcore/run_tally.hpp>
+
+#include <pfctl/loop.hpp>
+
+namespace pf::ctl {
+
+struct RunTimes {
+  Milliseconds fork{5000};              // the forkserver's answer
+  Milliseconds select{30000};           // Forked -> Selected
+  Milliseconds interrupt_grace{2000};   // SIGINT -> SIGTERM
+  Milliseconds terminate_grace{500};    // SIGTERM -> SIGKILL
+  Milliseconds kill_grace{500};         // cancel "kill", client gone: SIGINT -> SIGKILL
+  Milliseconds dump_grace{200};         // time limit: SIGUSR1 -> SIGTERM
+  Milliseconds exit_grace{5000};        // WorkerFinished -> exit: the suite's exit functions run there
+  Milliseconds leave_grace{2000};       // the client has its answer -> every process is gone
+  Milliseconds silence{1000};           // end of a channel, or a stopped process -> SIGKILL
+  Milliseconds progress{100};
+};
+
+struct RunSetup {
+  std::int64_t id = 0;
+  core::RunOptions options;
+  std::size_t default_workers = 1;
+  TimePoint received{};                 // when the daemon read the request
+  double wait_ms = 0;                   // filled in by whoever waited
+  double boot_ms = 0;
+  RunTimes times{};
+};
+
+// What the machine asks its shell to do. Each call returns at once; pids are > 1.
+class RunEffects {
+ public:
+  virtual ~RunEffects() = default;
+  virtual void to_client(std::string_view payload) = 0;
+  virtual void progress_to_client(std::string_view payload) = 0;    // may be dropped
+  virtual void to_controller(std::string_view payload) = 0;
+  // Plans, lays out the board, makes the channels and sends Assign. The board may have fewer slots than asked for (no
+  // descriptors left), never none. Errors: whatever made even one worker impossible.
+  [[nodiscard]] virtual core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers,
+                                                                  bool in_controller) = 0;
+  // A fresh channel for the slot, and SpawnWorker. False: no descriptors left.
+  [[nodiscard]] virtual bool respawn(std::size_t slot) = 0;
+  virtual void signal_process(std::int64_t pid, int signal_number) = 0;
+  virtual void signal_group(std::int64_t pid, int signal_number) = 0;
+  enum class Process { alive, stopped, zombie, gone };
+  [[nodiscard]] virtual Process look_at(std::int64_t pid) = 0;
+};
+
+class RunState {
+ public:
+  enum class Stage : std::uint8_t { forking, selecting, running, inline_run, session_over, ending, leaving, done };
+
+  RunState(RunSetup setup, RunEffects& effects, TimePoint now);
+
+  // --- what the forkserver and the kernel say
+  void on_forked(std::int64_t pid, TimePoint now);
+  void on_fork_failed(std::string_view why, TimePoint now);
+  // The controller is dead; its channel has been drained. nullopt: nobody saw its status.
+  void on_controller_exited(std::optional<int> status, TimePoint now);
+  // A process that came to the daemon as its child. False: none of this run's workers.
+  bool on_orphan_exited(std::int64_t pid, int status, TimePoint now);
+
+  // --- what the controller says
+  void on_selected(core::Selected selected, TimePoint now);
+  void on_inline_result(core::ItemResult result, TimePoint now);
+  void on_controller_warning(const core::WarningReport& warning);
+  void on_worker_started(std::int64_t slot, std::int64_t pid, TimePoint now);
+  // The worker's channel has been drained.
+  void on_worker_exited(std::int64_t slot, std::int64_t pid, int status, TimePoint now);
+  void on_controller_finished(const core::ControllerFinished& finished, TimePoint now);
+  void on_controller_silent(TimePoint now);          // its channel ended
+
+  // --- what the workers say
+  void on_result(std::size_t slot, core::ItemResult result, TimePoint now);
+  void on_warning(std::size_t slot, const core::WarningReport& warning);
+  void on_worker_finished(std::size_t slot, const core::WorkerFinished& finished, TimePoint now);
+  // The channel ended. `broken`: what came was no frame.
+  void on_worker_silent(std::size_t slot, bool broken, TimePoint now);
+
+  // --- what the client says
+  void on_interrupt(TimePoint now);
+  void on_kill(TimePoint now);                       // also: the client is gone
+
+  // Time limits, graces and progress; every 100 ms while the run is not done. `sources_paused`: results wait unread
+  // because the client is slow, so time limits do not count.
+  void tick(TimePoint now, bool sources_paused);
+
+  [[nodiscard]] Stage stage() const noexcept { return stage_; }
+  [[nodiscard]] bool done() const noexcept { return stage_ == Stage::done; }
+  // The event that ends the run was sent; its processes may still be leaving.
+  [[nodiscard]] bool answered() const noexcept { return answered_; }
+  [[nodiscard]] bool cancelled() const noexcept { return cancel_ != Cancel::none; }
+  [[nodiscard]] std::int64_t controller_pid() const noexcept { return controller_pid_; }
+  [[nodiscard]] const core::Selected& selected() const noexcept { return selected_; }
+  [[nodiscard]] const core::RunTally& tally() const noexcept { return tally_; }
+  // The controller's hooks see every report.
+  [[nodiscard]] bool forwards_reports() const noexcept { return setup_.options.reporter == "pytest" || selected_.wants_reports; }
+  [[nodiscard]] core::RunStatus status(TimePoint now) const;
+  // Every pid that was ever named as part of this run: sessions to be emptied when it is over.
+  [[nodiscard]] const std::vector<std::int64_t>& pids() const noexcept { return pids_; }
+  // Time between the request and `selecting`'s end, for tests and logs.
+  [[nodiscard]] const RunSetup& setup() const noexcept { return setup_; }
+
+ private:
+  enum class SlotState : std::uint8_t { starting, live, finished, gone };
+  enum class TimeLimit : std::uint8_t { none, dumped, terminated, killed };
+  enum class Cancel : std::uint8_t { none, interrupt, kill };
+
+  struct Slot {
+    std::int64_t pid = 0;
+    SlotState state = SlotState::starting;
+    bool exited = true;                     // no process of this slot exists
+    bool in_controller = false;
+    bool any_result = false;                // of the worker at hand
+    std::uint32_t barren_starts = 0;        // workers in a row that were lost without a result
+    std::optional<TimePoint> silent_since;
+    std::optional<TimePoint> finished_at;
+    std::optional<TimePoint> stopped_since;
+    TimeLimit limit = TimeLimit::none;
+    TimePoint limit_at{};
+    std::uint32_t limit_item = core::k_no_item;
+    std::string cause;                      // why the daemon itself killed the worker
+  };
+
+  // run_state.cpp
+  void start_work(TimePoint now);
+  void maybe_end(TimePoint now);
+  void end_run(TimePoint now);
+  void stop_board(std::string reason);
+  void heed_maxfail();
+  void conclude(int session_code, TimePoint now);
+  void check_left(TimePoint now);
+  [[nodiscard]] bool all_settled() const noexcept;
+
+  // run_events.cpp
+  void send_collected(const std::optional<core::RunBoard>& board);
+  void deliver(core::ItemResult result, std::string worker);
+  void send_finished(int code, TimePoint now);
+  void refuse(std::string_view code, std::string message, std::string hint, std::int64_t exit_code);
+  void send_progress(TimePoint now);
+
+  // run_losses.cpp
+  [[nodiscard]] Slot* find_slot(std::int64_t slot) noexcept;
+  void lose_worker(std::size_t slot, int status, TimePoint now);
+  void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::string text);
+  [[nodiscard]] std::optional<std::uint32_t> lost_item(std::size_t slot, std::int64_t pid) const;
+  [[nodiscard]] bool may_replace(std::size_t slot) const;
+  void blame_inline_item(std::optional<int> status);
+
+  // run_limits.cpp
+  void begin_cancel(Cancel how, TimePoint now);
+  void interrupt_processes();
+  void advance_cancel(TimePoint now);
+  void advance_deadlines(TimePoint now);
+  void advance_silence(TimePoint now);
+  void advance_time_limits(TimePoint now);
+  void advance_leaving(TimePoint now);
+  void kill_slot(std::size_t slot, std::string cause);
+  void kill_controller(std::string cause);
+  void signal_workers(int signal_number);
+
+  RunSetup setup_;
+  RunEffects& effects_;
+  Stage stage_ = Stage::forking;
+  core::Selected selected_;
+  core::RunTally tally_;
+  std::optional<core::RunBoard> board_;
+  std::vector<Slot> slots_;
+  std::vector<std::int64_t> pids_;
+
+  std::int64_t controller_pid_ = 0;
+  bool controller_gone_ = false;
+  bool controller_said_end_ = false;        // ControllerFinished came
+  std::optional<TimePoint> controller_silent_since_;
+  std::optional<TimePoint> controller_stopped_since_;
+  std::optional<TimePoint> controller_zombie_since_;
+  std::string controller_cause_;            // why the daemon itself killed it
+  std::string plugin_output_;
+  double session_s_ = 0;
+
+  std::int64_t failed_reports_ = 0;         // as pytest counts for --maxfail
+  std::size_t restarts_ = 0;
+  std::string stop_reason_;
+  std::string fault_;                       // what makes the run's end no normal one; named to the client
+  std::string start_problem_;               // why a worker could not be started
+  std::optional<int> forced_code_;          // pytest.exit(returncode=…), INTERNALERROR
+  bool interrupted_ = false;
+  bool answered_ = false;
+
+  Cancel cancel_ = Cancel::none;
+  std::uint8_t cancel_step_ = 0;
+  TimePoint cancel_next_{};
+
+  TimePoint forked_at_{};                   // fork asked for, then stage changes
+  TimePoint stage_since_{};
+  double select_ms_ = 0;
+  TimePoint run_since_{};
+  TimePoint resumed_at_{};                  // results were read again after a pause
+  bool was_paused_ = false;
+  bool looked_ = false;
+  TimePoint looked_at_{};
+  TimePoint progress_at_{};
+  std::string last_progress_;
+};
+
+// "killed by signal 11 (SIGSEGV)" or "exit code 3", from a wait status.
+[[nodiscard]] std::string describe_wait_status(int status);
+// "gw0"
+[[nodiscard]] std::string worker_name(std::size_t slot);
+
+}  // namespace pf::ctl

@@ -1,0 +1,100 @@
+// The daemon's heart: accepts clients, routes their verbs, owns generations and runs, reaps every process, and decides
+// when to leave. All of it on one loop that nothing blocks. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pfcore/unique_fd.hpp>
+
+#include <pfctl/connection.hpp>
+#include <pfctl/daemon_log.hpp>
+#include <pfctl/generation_pool.hpp>
+#include <pfctl/loop.hpp>
+#include <pfctl/run.hpp>
+#include <pfctl/stray_reaper.hpp>
+
+namespace pf::ctl {
+
+struct ServerSettings {
+  std::string address;                  // as status shows it
+  std::string root;
+  Milliseconds ttl{600000};
+  std::size_t max_clients = 1024;
+  PoolSettings pool;
+  RunSettings run;
+  ConnectionLimits limits;
+};
+
+class Server final : private ConnectionHandler {
+ public:
+  struct Hooks {
+    // The address must not lead here any more: called before the daemon leaves for want of work. False: it did not
+    // work out, stay.
+    std::function<bool()> withdraw;
+    // Undoes withdraw: a client came at the last moment.
+    std::function<void()> announce;
+  };
+
+  Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() override;
+
+  // Starts to accept, or goes on with another listening socket. The descriptor stays the caller's.
+  [[nodiscard]] core::Status listen(int fd);
+  // Before that descriptor is closed.
+  void stop_listening() noexcept { listener_watch_.stop(); }
+  // Ends every run and generation and then the loop; at_once: does not wait for runs.
+  void shut_down(bool at_once);
+  [[nodiscard]] bool shutting_down() const noexcept { return shutting_down_; }
+  // Children ended: SIGCHLD.
+  void reap();
+
+ private:
+  void on_run(Connection& connection, core::RunRequest request, std::vector<core::UniqueFd> streams) override;
+  void on_cancel(Connection& connection, const core::CancelRequest& request) override;
+  void on_status(Connection& connection) override;
+  void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
+  void on_client_read(Connection& connection) override;
+  void on_client_gone(Connection& connection) override;
+
+  void accept_clients();
+  bool accept_one();
+  void refuse_one_without_descriptors();
+  void on_run_done();
+  void on_pool_change();
+  void on_idle_long();
+  void note_activity();
+  void leave_when_done();
+  [[nodiscard]] bool busy() const;
+  [[nodiscard]] Run* find_run(const Connection& connection);
+
+  Loop& loop_;
+  DaemonLog& log_;
+  ServerSettings settings_;
+  Hooks hooks_;
+  TimePoint started_;
+  int listener_fd_ = -1;
+  FdWatch listener_watch_;
+  core::UniqueFd spare_fd_;             // given up for a moment to tell a client that there are no descriptors
+  Timer idle_timer_;
+  Timer leave_timer_;
+  std::map<std::int64_t, std::unique_ptr<Connection>> connections_;
+  std::map<std::int64_t, std::unique_ptr<Run>> runs_;            // by run id
+  std::map<std::int64_t, std::int64_t> run_of_connection_;
+  std::unique_ptr<GenerationPool> pool_;
+  StrayReaper strays_;
+  std::int64_t next_connection_ = 1;
+  std::int64_t next_run_ = 1;
+  std::int64_t newest_generation_ = 0;
+  bool shutting_down_ = false;
+  bool at_once_ = false;
+};
+
+}  // namespace pf::ctl

@@ -1,0 +1,169 @@
+#include <pfctl/connection.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace pf::ctl {
+namespace {
+
+constexpr std::size_t k_streams = 3;
+
+// What no process could be started with; empty when all is well.
+std::string fault_of(const core::RunRequest& request) {
+  const auto has_nul = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  if (request.cwd.empty() || request.cwd.front() != '/' || has_nul(request.cwd)) return "cwd is no absolute path";
+  if (std::any_of(request.argv.begin(), request.argv.end(), has_nul)) return "an argument has a NUL byte";
+  for (const auto& [key, value] : request.env) {
+    if (key.empty() || key.find('=') != std::string::npos || has_nul(key) || has_nul(value)) return "the environment has an entry that no process can have";
+  }
+  return {};
+}
+
+}  // namespace
+
+Connection::Connection(Loop& loop, ConnectionHandler& handler, std::int64_t id, ConnectionLimits limits)
+    : handler_(handler),
+      id_(id),
+      limits_(limits),
+      channel_(loop, *this, ChannelOptions{limits.greeting_bytes, true}),
+      command_timer_(loop, [this] { refuse("timed-out", "read a command: its bytes stopped coming", ""); }),
+      stall_timer_(loop, [this] { close(); }) {}
+
+// ---------------------------------------------------------------- what comes in
+
+void Connection::on_frame(Channel& channel, std::string_view payload) {
+  auto document = core::decode_pickle(payload, greeted_ ? core::Limits::control() : core::Limits::greeting());
+  if (!document) {
+    refuse("bad-frame", document.error().message + " at byte " + std::to_string(document.error().offset), "");
+    return;
+  }
+  if (greeted_) command(document->root());
+  else greet(document->root());
+  if (channel.queued_bytes() > limits_.queue_bytes) close();
+}
+
+void Connection::greet(const core::Value& root) {
+  if (root.kind() == core::Kind::tuple) {
+    // Version 1, the predecessor's protocol: ('run', …), ('status', fp), …
+    refuse("protocol", "serve protocol 1: this daemon does not speak it yet", "use `pfast run`");
+    return;
+  }
+  auto hello = core::decode_as<core::Hello>(root);
+  if (core::message_type(root) != core::Hello::k_type || !hello) {
+    refuse("protocol", "understand the first message: it is no greeting", "");
+    return;
+  }
+  if (hello->protocol != core::k_protocol_version) {
+    refuse("protocol", "serve protocol " + std::to_string(hello->protocol) + ": this daemon speaks version 2",
+           "`pfast restart` starts a daemon of your version");
+    return;
+  }
+  greeted_ = true;
+  channel_.set_limit(limits_.command_bytes);
+  core::Welcome welcome;
+  welcome.version = PF_VERSION;
+  welcome.pid = ::getpid();
+  send_event(core::encode(welcome));
+}
+
+void Connection::command(const core::Value& root) {
+  const std::string_view type = core::message_type(root);
+  if (type == core::RunRequest::k_type) {
+    run_command(root);
+  } else if (type == core::CancelRequest::k_type) {
+    auto request = core::decode_as<core::CancelRequest>(root);
+    if (request) handler_.on_cancel(*this, *request);
+    else refuse("bad-request", request.error().message, "");
+  } else if (type == core::StatusRequest::k_type) {
+    handler_.on_status(*this);
+  } else if (type == core::ShutdownRequest::k_type) {
+    auto request = core::decode_as<core::ShutdownRequest>(root);
+    if (request) handler_.on_shutdown(*this, *request);
+    else refuse("bad-request", request.error().message, "");
+  } else if (type == core::ResizeRequest::k_type) {
+    // The controller has the terminal itself and asks it.
+  } else {
+    refuse("unknown-verb", "understand the verb '" + std::string(type.substr(0, 40)) + "'", "");
+  }
+}
+
+void Connection::run_command(const core::Value& root) {
+  auto request = core::decode_as<core::RunRequest>(root);
+  if (!request) {
+    refuse("bad-request", request.error().message, "");
+    return;
+  }
+  if (const std::string fault = fault_of(*request); !fault.empty()) {
+    refuse("bad-request", "start a run: " + fault, "");
+    return;
+  }
+  auto streams = channel_.take_fds(k_streams);
+  if (streams.size() != k_streams) {
+    refuse("bad-request", "start a run without the client's three streams", "file descriptors may have run out: see `ulimit -n`");
+    return;
+  }
+  handler_.on_run(*this, std::move(*request), std::move(streams));
+}
+
+void Connection::on_read(Channel& channel) {
+  if (channel.pending_bytes() == 0) {
+    command_timer_.stop();
+  } else if (!command_timer_.active()) {
+    command_timer_.start(limits_.command);
+  }
+}
+
+bool Connection::on_broken(Channel&, const core::Error& why) {
+  // A frame over the bound, or bytes of another protocol read as one: there is no way back into step.
+  refuse("bad-frame", why.message, "");
+  return true;
+}
+
+void Connection::on_end(Channel&, const core::Error&) { gone(); }
+
+// ---------------------------------------------------------------- what goes out
+
+void Connection::send_event(std::string_view payload) {
+  channel_.send(payload);
+  if (channel_.queued_bytes() > limits_.queue_bytes) {
+    close();
+    return;
+  }
+  if (channel_.is_open() && !stall_timer_.active()) stall_timer_.start(limits_.stall);
+}
+
+void Connection::send_progress(std::string_view payload) {
+  if (channel_.queued_bytes() <= limits_.droppable_bytes) send_event(payload);
+}
+
+void Connection::on_sent(Channel& channel) {
+  if (channel.queued_bytes() == 0) stall_timer_.stop();
+  else stall_timer_.start(limits_.stall);
+  handler_.on_client_read(*this);
+}
+
+void Connection::refuse(std::string code, std::string message, std::string hint) {
+  core::ErrorEvent event;
+  event.code = std::move(code);
+  event.message = std::move(message);
+  event.hint = std::move(hint);
+  send_event(core::encode(event));
+  channel_.close_when_sent();
+  command_timer_.stop();
+}
+
+void Connection::close() {
+  channel_.close();
+  gone();
+}
+
+void Connection::gone() {
+  if (std::exchange(gone_, true)) return;
+  command_timer_.stop();
+  stall_timer_.stop();
+  handler_.on_client_gone(*this);
+}
+
+}  // namespace pf::ctl

@@ -1,0 +1,169 @@
+// Workers that are gone: who is blamed, and who takes over.
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include <pfctl/run_state.hpp>
+
+namespace pf::ctl {
+namespace {
+
+constexpr std::size_t k_restarts_per_worker = 4;
+constexpr std::uint32_t k_barren_starts = 3;
+
+std::string_view phase_name(core::ItemPhase phase) {
+  switch (phase) {
+    case core::ItemPhase::setup: return "setup";
+    case core::ItemPhase::teardown: return "teardown";
+    case core::ItemPhase::call:
+    case core::ItemPhase::none: break;
+  }
+  return "call";
+}
+
+}  // namespace
+
+std::string describe_wait_status(int status) {
+  if (WIFSIGNALED(status)) {
+    const int number = WTERMSIG(status);
+    const char* name = ::sigabbrev_np(number);
+    return "killed by signal " + std::to_string(number) + (name != nullptr ? " (SIG" + std::string(name) + ")" : "");
+  }
+  return "exit code " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : status);
+}
+
+RunState::Slot* RunState::find_slot(std::int64_t slot) noexcept {
+  if (slot < 0 || static_cast<std::uint64_t>(slot) >= slots_.size()) return nullptr;
+  return &slots_[static_cast<std::size_t>(slot)];
+}
+
+void RunState::on_worker_started(std::int64_t index, std::int64_t pid, TimePoint) {
+  Slot* slot = find_slot(index);
+  if (slot == nullptr || slot->in_controller || slot->state != SlotState::starting || pid <= 1) return;
+  slot->pid = pid;
+  slot->exited = false;
+  slot->state = SlotState::live;
+  pids_.push_back(pid);
+  if (stage_ == Stage::leaving || cancel_step_ >= 2) kill_slot(static_cast<std::size_t>(index), "the run is over");
+}
+
+void RunState::on_worker_exited(std::int64_t index, std::int64_t pid, int status, TimePoint now) {
+  Slot* slot = find_slot(index);
+  if (slot == nullptr || slot->in_controller) return;
+  if (pid <= 0 && slot->state == SlotState::starting) {
+    // The controller could not fork: fewer workers, and no item was lost.
+    slot->state = SlotState::gone;
+    if (start_problem_.empty()) {
+      start_problem_ = "a worker could not be started (see `ulimit -u`)";
+      effects_.to_client(core::encode(core::PhaseEvent{"run", start_problem_, 0}));
+    }
+    maybe_end(now);
+    return;
+  }
+  if (slot->exited || slot->pid != pid) return;
+  slot->exited = true;
+  effects_.signal_group(pid, SIGKILL);   // what the worker left behind in its session
+  if (slot->state == SlotState::finished) slot->state = SlotState::gone;
+  else if (slot->state != SlotState::gone) lose_worker(static_cast<std::size_t>(index), status, now);
+  maybe_end(now);
+  check_left(now);
+}
+
+bool RunState::on_orphan_exited(std::int64_t pid, int status, TimePoint now) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].exited || slots_[i].pid != pid) continue;
+    // Its parent is dead, and the kernel kills the workers of a dead controller: nobody's crash.
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && slots_[i].state == SlotState::live && slots_[i].cause.empty()) {
+      slots_[i].state = SlotState::gone;
+    }
+    on_worker_exited(static_cast<std::int64_t>(i), pid, status, now);
+    return true;
+  }
+  return false;
+}
+
+std::optional<std::uint32_t> RunState::lost_item(std::size_t slot, std::int64_t pid) const {
+  if (!board_) return std::nullopt;
+  const core::SlotView view = board_->slot(slot);
+  if (view.pid != pid || view.item >= tally_.total() || tally_.has(view.item)) return std::nullopt;
+  return view.item;
+}
+
+void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
+  Slot& slot = slots_[index];
+  slot.state = SlotState::gone;
+  const std::optional<std::uint32_t> item = lost_item(index, slot.pid);
+  // After a cancel the daemon itself ends workers: their items were interrupted, as in plain pytest, not failed.
+  if (item && cancel_ == Cancel::none) {
+    const std::string name = worker_name(index);
+    const std::string running = "while running '" + selected_.nodeids[*item] + "'";
+    std::string text;
+    if (slot.limit != TimeLimit::none && slot.limit_item == *item) {
+      text = slot.cause + " in worker '" + name + "' " + running;
+    } else {
+      const bool killed_for_cause = slot.limit == TimeLimit::none && !slot.cause.empty();
+      text = "worker '" + name + "' crashed " + running + ": " + (killed_for_cause ? slot.cause : describe_wait_status(status));
+    }
+    blame(*item, name, phase_name(board_->slot(index).phase), std::move(text));
+  }
+  if (!may_replace(index)) return;
+  ++restarts_;
+  const std::uint32_t barren = slot.any_result || item ? 0 : slot.barren_starts + 1;
+  if (!effects_.respawn(index)) {
+    if (start_problem_.empty()) start_problem_ = "a lost worker could not be replaced: no file descriptors left";
+    return;
+  }
+  slot = Slot{};
+  slot.barren_starts = barren;
+  stage_since_ = now;
+}
+
+bool RunState::may_replace(std::size_t index) const {
+  const Slot& slot = slots_[index];
+  if (stage_ != Stage::running || cancel_ != Cancel::none || controller_gone_ || slot.in_controller) return false;
+  if (!board_ || board_->stopped() || !board_->has_work(index)) return false;
+  return slot.barren_starts < k_barren_starts && restarts_ < std::max(k_restarts_per_worker * slots_.size(), tally_.total());
+}
+
+void RunState::blame(std::uint32_t item, std::string_view worker, std::string_view when, std::string text) {
+  core::PhaseReport phase;
+  phase.when = when;
+  phase.outcome = "failed";
+  phase.category = "failed";
+  phase.letter = "F";
+  phase.word = "FAILED";
+  phase.longrepr = text;
+  phase.reason = text;
+  const std::string& nodeid = selected_.nodeids[item];
+  const std::size_t separator = nodeid.rfind("::");
+  phase.headline = separator == std::string::npos ? nodeid : nodeid.substr(separator + 2);
+  core::ItemResult result;
+  result.item = item;
+  result.outcome = "failed";
+  result.phases.push_back(std::move(phase));
+  result.lost = std::move(text);
+  ++failed_reports_;
+  deliver(std::move(result), std::string(worker));
+  heed_maxfail();
+}
+
+// An inline run has no board: its items are run in order, so the first one without a result after the last one with a
+// result was running.
+void RunState::blame_inline_item(std::optional<int> status) {
+  if (cancel_ != Cancel::none) return;
+  const std::vector<std::uint32_t> missing = tally_.missing();
+  std::uint32_t last_done = 0;
+  for (std::uint32_t item = 0; item < tally_.total(); ++item) {
+    if (tally_.has(item)) last_done = item;
+  }
+  const auto running = std::find_if(missing.begin(), missing.end(), [&](std::uint32_t item) { return item >= last_done; });
+  if (running == missing.end()) return;
+  const std::string end = status ? describe_wait_status(*status) : std::string("gone");
+  blame(*running, "", "call", "the process crashed while running '" + selected_.nodeids[*running] + "': " + end);
+}
+
+}  // namespace pf::ctl

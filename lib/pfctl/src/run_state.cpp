@@ -1,0 +1,255 @@
+#include <pfctl/run_state.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pf::ctl {
+namespace {
+
+constexpr int k_code_interrupted = 2;
+constexpr int k_code_internal_error = 3;
+constexpr std::int64_t k_exit_not_started = 72;  // pfast's own: no process to run it in
+constexpr std::size_t k_max_workers = 512;       // each is a descriptor of the daemon
+
+double ms_between(TimePoint from, TimePoint to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
+
+std::int64_t count_failed(const std::vector<core::PhaseReport>& reports) {
+  return std::count_if(reports.begin(), reports.end(),
+                       [](const core::PhaseReport& report) { return report.outcome == "failed" && !report.wasxfail; });
+}
+
+}  // namespace
+
+std::string worker_name(std::size_t slot) { return "gw" + std::to_string(slot); }
+
+RunState::RunState(RunSetup setup, RunEffects& effects, TimePoint now)
+    : setup_(std::move(setup)), effects_(effects), forked_at_(now), stage_since_(now), run_since_(now), looked_at_(now), progress_at_(now) {}
+
+// ---------------------------------------------------------------- fork and selection
+
+void RunState::on_forked(std::int64_t pid, TimePoint now) {
+  if (stage_ != Stage::forking) return;
+  controller_pid_ = pid;
+  pids_.push_back(pid);
+  stage_ = Stage::selecting;
+  stage_since_ = now;
+  if (cancel_ != Cancel::none) interrupt_processes();
+}
+
+void RunState::on_fork_failed(std::string_view why, TimePoint now) {
+  if (stage_ != Stage::forking) return;
+  controller_gone_ = true;
+  refuse("fork-failed", "fork a process for the run: " + std::string(why),
+         "see `ulimit -u` and the memory that is free; `pfast status` shows what runs", k_exit_not_started);
+  stage_ = Stage::leaving;
+  check_left(now);
+}
+
+void RunState::on_selected(core::Selected selected, TimePoint now) {
+  if (stage_ != Stage::selecting) return;
+  selected_ = std::move(selected);
+  if (selected_.groups.size() != selected_.nodeids.size()) selected_.groups.assign(selected_.nodeids.size(), 0);
+  tally_ = core::RunTally(selected_.nodeids.size());
+  failed_reports_ = count_failed(selected_.collect_reports);
+  select_ms_ = ms_between(forked_at_, now);
+  run_since_ = stage_since_ = now;
+  if (selected_.session_over || selected_.inline_run) {
+    stage_ = selected_.session_over ? Stage::session_over : Stage::inline_run;
+    send_collected(std::nullopt);
+    return;
+  }
+  stage_ = Stage::running;
+  if (selected_.nodeids.empty() || cancel_ != Cancel::none) {
+    send_collected(std::nullopt);
+    end_run(now);
+    return;
+  }
+  start_work(now);
+}
+
+void RunState::start_work(TimePoint now) {
+  const std::size_t items = selected_.nodeids.size();
+  const std::int64_t asked = setup_.options.workers;
+  const std::size_t wanted = asked < 0 ? setup_.default_workers : static_cast<std::size_t>(asked);
+  const std::size_t workers = std::clamp<std::size_t>(wanted, 1, std::min(items, k_max_workers));
+  // A time limit is kept by killing the item's process, and the session must survive that.
+  const bool in_controller = items == 1 && setup_.options.timeout_s <= 0;
+  auto board = effects_.start_workers(selected_, workers, in_controller);
+  if (!board) {
+    refuse("no-workers", board.error().message, "see `ulimit -n`; fewer workers (-n) need fewer descriptors", k_exit_not_started);
+    stage_ = Stage::leaving;
+    stage_since_ = now;
+    kill_controller("no workers could be started");
+    return;
+  }
+  board_ = std::move(board).value();
+  slots_.resize(board_->workers());
+  for (Slot& slot : slots_) {
+    slot.in_controller = in_controller;
+    slot.state = in_controller ? SlotState::live : SlotState::starting;
+    slot.pid = in_controller ? controller_pid_ : 0;
+  }
+  send_collected(board_);
+}
+
+// ---------------------------------------------------------------- results
+
+void RunState::on_inline_result(core::ItemResult result, TimePoint) {
+  if (stage_ != Stage::inline_run) return;
+  failed_reports_ += count_failed(result.phases);
+  deliver(std::move(result), "");
+  heed_maxfail();   // pytest itself stops; this is for the wording
+}
+
+void RunState::on_result(std::size_t slot, core::ItemResult result, TimePoint) {
+  if (slot >= slots_.size() || answered_) return;
+  slots_[slot].any_result = true;
+  slots_[slot].barren_starts = 0;
+  failed_reports_ += count_failed(result.phases);
+  deliver(std::move(result), worker_name(slot));
+  heed_maxfail();
+}
+
+void RunState::heed_maxfail() {
+  if (selected_.maxfail > 0 && failed_reports_ >= selected_.maxfail) {
+    stop_board("stopping after " + std::to_string(failed_reports_) + " failures");
+  }
+}
+
+void RunState::on_warning(std::size_t slot, const core::WarningReport& warning) {
+  if (slot < slots_.size()) on_controller_warning(warning);
+}
+
+void RunState::on_worker_finished(std::size_t index, const core::WorkerFinished& finished, TimePoint now) {
+  Slot* slot = find_slot(static_cast<std::int64_t>(index));
+  if (slot == nullptr || slot->state == SlotState::gone || slot->state == SlotState::finished) return;
+  slot->state = SlotState::finished;
+  slot->finished_at = now;
+  if (!finished.internal_error.empty()) {
+    effects_.to_client(core::encode(core::OutputEvent{1, finished.internal_error}));
+    forced_code_ = k_code_internal_error;
+    if (fault_.empty()) fault_ = "internal error in worker '" + worker_name(index) + "'";
+    stop_board("");
+  } else if (!finished.interrupted.empty()) {
+    interrupted_ = true;
+    if (finished.exit_code >= 0) forced_code_ = static_cast<int>(finished.exit_code);
+    stop_board(finished.interrupted);
+  }
+  maybe_end(now);
+}
+
+void RunState::stop_board(std::string reason) {
+  if (stop_reason_.empty()) stop_reason_ = std::move(reason);
+  if (board_) board_->stop();
+}
+
+// ---------------------------------------------------------------- the end
+
+bool RunState::all_settled() const noexcept {
+  return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.state == SlotState::finished || slot.state == SlotState::gone;
+  });
+}
+
+void RunState::maybe_end(TimePoint now) {
+  if (stage_ != Stage::running || !all_settled()) return;
+  if (controller_gone_) {
+    // It ran the only item itself and that item has its result: a failure like any other worker's.
+    const bool only_item_blamed = !slots_.empty() && slots_[0].in_controller && tally_.complete() && tally_.failed() > 0;
+    conclude(only_item_blamed ? 1 : k_code_internal_error, now);
+    return;
+  }
+  end_run(now);
+}
+
+void RunState::end_run(TimePoint now) {
+  stage_ = Stage::ending;
+  stage_since_ = now;
+  if (cancel_ != Cancel::none) cancel_next_ = now + (cancel_ == Cancel::kill ? setup_.times.kill_grace : setup_.times.interrupt_grace);
+  core::EndRun end;
+  end.failed = tally_.with_failure();
+  end.passed = tally_.without_failure();
+  end.stop_reason = stop_reason_;
+  end.interrupted = interrupted_;
+  effects_.to_controller(core::encode(end));
+}
+
+void RunState::on_controller_finished(const core::ControllerFinished& finished, TimePoint now) {
+  if (controller_said_end_ || stage_ == Stage::leaving || stage_ == Stage::done || stage_ == Stage::forking) return;
+  controller_said_end_ = true;
+  plugin_output_ = finished.output;
+  session_s_ = finished.duration_s;
+  if (stage_ == Stage::running && !all_settled() && fault_.empty()) fault_ = "the session ended while workers were running";
+  conclude(static_cast<int>(finished.exit_code), now);
+}
+
+void RunState::conclude(int session_code, TimePoint now) {
+  if (answered_) return;
+  if (board_) board_->stop();
+  int code = session_code;
+  if (stage_ != Stage::session_over || controller_gone_) code = core::verdict(tally_, session_code, interrupted_);
+  if (forced_code_ && *forced_code_ != 0) code = *forced_code_;
+  if (cancel_ != Cancel::none) code = k_code_interrupted;
+  send_finished(code, now);
+  stage_ = Stage::leaving;
+  stage_since_ = now;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state != SlotState::finished) kill_slot(i, "the run is over");
+  }
+  check_left(now);
+}
+
+void RunState::check_left(TimePoint) {
+  if (stage_ != Stage::leaving || (!controller_gone_ && controller_pid_ > 0)) return;
+  if (std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.exited; })) stage_ = Stage::done;
+}
+
+void RunState::on_controller_exited(std::optional<int> status, TimePoint now) {
+  if (controller_gone_ || stage_ == Stage::done) return;
+  controller_gone_ = true;
+  for (Slot& slot : slots_) {
+    if (slot.pid <= 0 && slot.state == SlotState::starting) slot.state = SlotState::gone;
+  }
+  if (stage_ == Stage::leaving) {
+    check_left(now);
+    return;
+  }
+  const std::string end = status ? describe_wait_status(*status) : std::string("gone");
+  if (!controller_cause_.empty()) fault_ = "the run's controller was killed: " + controller_cause_;
+  else fault_ = "the run's controller ended before its session did (" + end + ")";
+  switch (stage_) {
+    case Stage::inline_run:
+      blame_inline_item(status);
+      conclude(tally_.complete() && tally_.failed() > 0 ? 1 : k_code_internal_error, now);
+      return;
+    case Stage::running:
+      if (!slots_.empty() && slots_[0].in_controller && slots_[0].state == SlotState::live) lose_worker(0, status.value_or(0), now);
+      maybe_end(now);
+      return;
+    default:
+      conclude(k_code_internal_error, now);
+  }
+}
+
+core::RunStatus RunState::status(TimePoint now) const {
+  core::RunStatus status;
+  status.id = setup_.id;
+  status.done = static_cast<std::int64_t>(tally_.done());
+  status.total = static_cast<std::int64_t>(tally_.total());
+  const std::uint64_t now_ns = static_cast<std::uint64_t>(now.time_since_epoch().count());
+  for (std::size_t i = 0; i < slots_.size() && board_; ++i) {
+    if (slots_[i].state == SlotState::gone) continue;
+    const core::SlotView view = board_->slot(i);
+    core::WorkerStatus worker;
+    worker.name = worker_name(i);
+    worker.pid = slots_[i].pid;
+    if (view.state == core::WorkerState::running && view.item < selected_.nodeids.size()) {
+      worker.nodeid = selected_.nodeids[view.item];
+      if (view.since_ns != 0 && view.since_ns < now_ns) worker.for_s = static_cast<double>(now_ns - view.since_ns) / 1e9;
+    }
+    status.workers.push_back(std::move(worker));
+  }
+  return status;
+}
+
+}  // namespace pf::ctl

@@ -1,0 +1,279 @@
+"""The controller: the pytest session of one run, from ``pytest_collection_modifyitems`` to ``pytest_sessionfinish``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+import _pfexec
+
+from . import options, repair, reports, worker
+from .image_groups import group_numbers
+from .terminal import MutedTerminal, renew_terminal_reporter, replay_collection
+
+if TYPE_CHECKING:
+    from .hooks import RunHooks
+    from .image import Image
+
+#: Plugins whose pytest_runtest_logreport is brought up to date without seeing every report.
+_KNOWN_REPORT_READERS = ("Session", "TerminalReporter", "LFPlugin", "LoggingPlugin", "RunHooks")
+
+#: An own controller runs its items itself when the user wants to talk to them.
+_INTERACTIVE = ("usepdb", "trace")
+
+
+class Controller:
+    """Selects, waits for the daemon's plan, and takes part in nothing that pytest does itself. RunHooks calls it."""
+
+    def __init__(
+        self, config: Any, request: Mapping[str, Any], hooks: RunHooks, way: str, why: str, outside_scope: bool = False
+    ) -> None:
+        self.config = config
+        self._hooks = hooks
+        self.request = request
+        self._way, self._why, self._outside_scope = way, why, outside_scope
+        self.native = request["options"]["reporter"] == "native" and not _prints_for_itself(config)
+        self.inline = request["options"]["workers"] == 0 or any(getattr(config.option, n, None) for n in _INTERACTIVE)
+        self.selected_sent = False
+        self.items: Sequence[Any] = ()
+        self.deselected = 0
+        self.collect_reports: list[Any] = []
+        self._warnings: list[Mapping[str, Any]] = []
+        self._started = time.perf_counter()
+        self._terminal = MutedTerminal(config) if self.native else None
+        color = request["options"]["color"]
+        tty = request["terminal"]["stdout_is_tty"]
+        self.renderer = reports.Renderer(config, color == "yes" or (color == "auto" and tty), request["terminal"]["columns"])
+        self._ran_items = False
+        self._nodes: dict[str, worker.Node] = {}
+        self.session_exitstatus: Any = 3
+        self.uid = f"{os.getpid():x}{time.time_ns():x}"
+
+    # -- beginnings ------------------------------------------------------------------------------------------------
+
+    def begin_adopted(
+        self, session: Any, collected: int, collect_reports: list[Any], image: Image
+    ) -> None:
+        """Takes over a paused session: what the image's plugins saw for their own run is replayed for this one."""
+        session.testsfailed = sum(1 for report in collect_reports if report.failed)
+        session.shouldstop = session.shouldfail = False
+        self.collect_reports = [report for report in collect_reports if not report.passed]
+        self._warnings = list(image.warnings)
+        renew_terminal_reporter(self.config, self.request, session, announce=not self.native)
+        if self._terminal is not None:
+            self._terminal.mute()
+        replay_collection(self.config, session, collect_reports, image.passed_reports, collected)
+        self._register()
+
+    def begin_fresh(self, session: Any) -> None:
+        if self._terminal is not None:
+            self._terminal.mute()
+        self._register()
+
+    def _register(self) -> None:
+        self._hooks.controller = self
+        original = self.config._ensure_unconfigure
+
+        def unconfigure_and_leave() -> None:
+            failure = sys.exc_info()[1]
+            original()
+            if isinstance(failure, pytest.UsageError):
+                return  # pytest.main words it on its way out
+            if failure is not None:
+                traceback.print_exception(failure)
+            self.leave(int(self.session_exitstatus) if failure is None else 1)
+
+        # Unwinding pytest.main would free the image's items one by one.
+        self.config._ensure_unconfigure = unconfigure_and_leave
+
+    # -- called by RunHooks ------------------------------------------------------------------------------------------
+
+    def on_warning(self, record: Mapping[str, Any]) -> None:
+        if self.selected_sent:
+            self.send_warning(record)
+        else:
+            self._warnings.append(record)
+
+    def on_internal_error(self, excrepr: Any) -> None:
+        if self._terminal is not None:
+            self._terminal.note_internal_error(str(excrepr))
+
+    def send_warning(self, record: Mapping[str, Any]) -> None:
+        if self.native:
+            _pfexec.warning(reports.describe_warning(self.config, record))
+
+    def run_loop(self, session: Any) -> bool | None:
+        """Replaces pytest's loop over the items; None leaves it to pytest."""
+        self.items = session.items
+        option = session.config.option
+        errors = session.testsfailed and not option.continue_on_collection_errors
+        over = bool(errors or option.collectonly or not session.items)
+        self._send_selected(over)
+        if over:
+            return None  # pytest's own loop words it
+        if self.inline:
+            self._hooks.runner = worker.ItemRunner(self, session, inline=True)
+            return None
+        self._run_with_daemon(session)
+        return True
+
+    def before_sessionfinish(self) -> None:
+        if self._terminal is not None and not hasattr(self.config, "workerinput"):
+            self._terminal.listen_to_plugins()
+
+    # -- the run ---------------------------------------------------------------------------------------------------
+
+    def _send_selected(self, over: bool) -> None:
+        option = self.config.option
+        describe = self.renderer.describe_collector
+        _pfexec.send_selected(
+            {
+                "way": self._way,
+                "why": self._why,
+                "nodeids": [] if over else [str(item.nodeid) for item in self.items],
+                "groups": b"" if over else group_numbers(self.items),
+                "deselected": self.deselected,
+                "collect_reports": [describe(report) for report in self.collect_reports] if self.native else [],
+                "maxfail": self.failures_to_stop(),
+                "inline_run": self.inline and not over,
+                "session_over": over,
+                "outside_scope": self._outside_scope,
+                "text_shown": not self.native,
+                "wants_reports": self._wants_reports(),
+            }
+        )
+        self.selected_sent = True
+        for record in self._warnings:
+            self.send_warning(record)
+
+    @staticmethod
+    def send_nothing_selected(way: str, why: str, outside_scope: bool) -> None:
+        """For a session that ended before it could select: pytest has printed the reason."""
+        _pfexec.send_selected(
+            {
+                "way": way,
+                "why": why,
+                "nodeids": [],
+                "groups": b"",
+                "deselected": 0,
+                "collect_reports": [],
+                "maxfail": 0,
+                "inline_run": False,
+                "session_over": True,
+                "outside_scope": outside_scope,
+                "text_shown": True,
+                "wants_reports": False,
+            }
+        )
+
+    def failures_to_stop(self) -> int:
+        """How many failures end the run; 0 = none does."""
+        option = self.config.option
+        if getattr(option, "stepwise", False):
+            return 2 if option.stepwise_skip else 1
+        return int(option.maxfail or 0)
+
+    def _wants_reports(self) -> bool:
+        hooks = self.config.hook.pytest_runtest_logreport.get_hookimpls()
+        return any(type(impl.plugin).__name__ not in _KNOWN_REPORT_READERS for impl in hooks)
+
+    def _run_with_daemon(self, session: Any) -> None:
+        if self.request["options"]["workers"] != 1 and len(self.items) > 1:
+            worker.prepare_basetemp(self.config)
+        while True:
+            event = _pfexec.wait()
+            if event[0] == "work":
+                self._work(session, *event[1:])
+            elif event[0] == "report":
+                self._republish(session, *event[1:])
+            else:
+                self._end(session, *event[1:])
+                return
+
+    def _work(self, session: Any, slot: int, in_controller: bool, opaque: bool, workers: int) -> None:
+        runner = worker.ItemRunner(self, session, opaque=opaque and not in_controller, workers=workers)
+        self._hooks.runner = runner
+        if in_controller:
+            runner.run_in_controller(slot)
+            self._hooks.runner = None
+            self._ran_items = True
+        else:
+            runner.run_as_worker(slot)
+
+    def _republish(self, session: Any, number: int, name: str, blobs: list[bytes], lost: str) -> None:
+        if self._ran_items and not lost:
+            return  # run in this very process: its hooks have been called already
+        item = self.items[number]
+        found = [reports.from_wire(self.config, blob) for blob in blobs]
+        if lost:
+            found = [*found, worker.lost_report(item, lost)]
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in found:
+            if _pfexec.worker_count() > 1:
+                report.node = self._node(name)
+                report.worker_id = name
+                report.testrun_uid = self.uid
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        if session.shouldfail or session.shouldstop:
+            _pfexec.stop()
+
+    def _node(self, name: str) -> worker.Node:
+        # One object a worker, as with xdist: reporters use it as a key.
+        if name not in self._nodes:
+            self._nodes[name] = worker.Node(name)
+        return self._nodes[name]
+
+    def _end(self, session: Any, failed: list[int], passed: list[int], reason: str, interrupted: bool) -> None:
+        _pfexec.kill_descendants()
+        self._update_last_failed(failed, passed)
+        session.testsfailed = max(session.testsfailed, len(failed))
+        if interrupted:
+            raise KeyboardInterrupt
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        if reason:
+            raise session.Failed(reason)
+
+    def _update_last_failed(self, failed: list[int], passed: list[int]) -> None:
+        plugin = self.config.pluginmanager.getplugin("lfplugin")
+        if plugin is None:
+            return
+        for number in failed:
+            plugin.lastfailed[_cache_key(self.items[number])] = True
+        if plugin.lastfailed:
+            for number in passed:
+                plugin.lastfailed.pop(_cache_key(self.items[number]), None)
+
+    def leave(self, code: int) -> NoReturn:
+        """The end of this process: streams flushed, exit functions run, the verdict sent."""
+        output = self._terminal.plugin_output() if self._terminal is not None else ""
+        repair.run_exit_functions()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        if not self.selected_sent:
+            self.send_nothing_selected(self._way, self._why, self._outside_scope)
+        _pfexec.kill_descendants()
+        _pfexec.controller_finished(code, output.encode("utf-8", "surrogateescape"), time.perf_counter() - self._started)
+        _pfexec.leave(code & 0xFF)
+        raise SystemExit(code)
+
+
+def _cache_key(item: Any) -> Any:
+    # pytest 9.2 keys its cache by NodeId objects, earlier ones by the node id's text.
+    return getattr(item, "id", None) or item.nodeid
+
+
+def _prints_for_itself(config: Any) -> bool:
+    return any(getattr(config.option, name, None) for name in options.PRINTING)

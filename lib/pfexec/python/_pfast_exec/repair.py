@@ -1,0 +1,119 @@
+"""What a forked child of the warm process mends before it goes on: streams, capture files, cwd, environment, caches.
+
+The descriptors 0, 1 and 2 are the client's already when this runs (pfexec put them there).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import _pfexec
+
+from . import environ, randomness
+
+_original_stat = os.stat
+
+
+def record_stat() -> None:
+    """While an image is made, os.stat tells which paths were looked for: CPython has no audit event for it."""
+    os.stat = _pfexec.wrap_stat(_original_stat)  # type: ignore[assignment]
+
+
+def after_fork(request: Mapping[str, Any], changes: Mapping[bytes, bytes | None], config: Any) -> None:
+    """Turns the copy of the image into a process that could have been started by the client."""
+    os.stat = _original_stat
+    environ.stop_recording()
+    saved_tmp = os.environ.get("TMPDIR"), os.environ.get("TEMP"), os.environ.get("TMP")
+    environ.install(request["env"], changes)
+    if saved_tmp != (os.environ.get("TMPDIR"), os.environ.get("TEMP"), os.environ.get("TMP")):
+        tempfile.tempdir = None
+    os.umask(request["umask"])
+    os.chdir(request["cwd"])
+    sys.argv[:] = [os.fsdecode(request["program"]), *map(os.fsdecode, request["argv"])]
+    _line_buffer_like_python()
+    point_captures_at_client(config)
+    _point_faulthandler_at_client(config)
+    randomness.after_fork()
+    _forget_multiprocessing()
+    _replace_event_loop()
+    # What the image registered belongs to the image; what this child registers is run at its own end.
+    atexit._clear()
+
+
+def _line_buffer_like_python() -> None:
+    for stream, descriptor in ((sys.__stdout__, 1), (sys.__stderr__, 2)):
+        if hasattr(stream, "reconfigure"):
+            unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+            stream.reconfigure(line_buffering=descriptor == 2 or os.isatty(descriptor), write_through=unbuffered)
+
+
+def fd_captures(config: Any) -> Iterator[Any]:
+    """pytest's global descriptor captures (FDCapture), stdin's included."""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    multi = getattr(manager, "_global_capturing", None)
+    for name in ("in_", "out", "err"):
+        capture = getattr(multi, name, None)
+        if hasattr(capture, "targetfd_save"):
+            yield capture
+
+
+def fresh_capture_file(capture: Any) -> None:
+    """A capture file of this process' own: after a fork all processes would share one offset otherwise."""
+    if capture.targetfd == 0:
+        return
+    with tempfile.TemporaryFile(buffering=0) as file:
+        os.dup2(file.fileno(), capture.tmpfile.fileno(), inheritable=False)
+    if capture._state == "started":
+        os.dup2(capture.tmpfile.fileno(), capture.targetfd)
+
+
+def point_captures_at_client(config: Any) -> None:
+    for capture in fd_captures(config):
+        os.dup2(capture.targetfd, capture.targetfd_save, inheritable=False)
+        if capture.targetfd == 0 and capture._state == "started":
+            os.dup2(capture.tmpfile.fileno(), 0)
+        fresh_capture_file(capture)
+
+
+def _point_faulthandler_at_client(config: Any) -> None:
+    try:
+        from _pytest.faulthandler import fault_handler_stderr_fd_key
+    except ImportError:
+        return
+    descriptor = config.stash.get(fault_handler_stderr_fd_key, None)
+    if isinstance(descriptor, int):
+        os.dup2(2, descriptor, inheritable=False)
+
+
+def _forget_multiprocessing() -> None:
+    tracker = sys.modules.get("multiprocessing.resource_tracker")
+    if tracker is not None:
+        tracker._resource_tracker._fd = None  # type: ignore[attr-defined]
+        tracker._resource_tracker._pid = None  # type: ignore[attr-defined]
+    server = sys.modules.get("multiprocessing.forkserver")
+    if server is not None:
+        server._forkserver._forkserver_address = None  # type: ignore[attr-defined]
+        server._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
+        server._forkserver._forkserver_pid = None  # type: ignore[attr-defined]
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process._children.clear()  # type: ignore[attr-defined]
+
+
+def _replace_event_loop() -> None:
+    # A loop made while importing shares its epoll descriptor with every other child.
+    events = sys.modules.get("asyncio.events")
+    policy = getattr(events, "_event_loop_policy", None)
+    local = getattr(policy, "_local", None)
+    if getattr(local, "_loop", None) is not None:
+        policy.set_event_loop(policy.new_event_loop())
+
+
+def run_exit_functions() -> None:
+    """atexit functions that this child registered; the image's own were forgotten right after the fork."""
+    atexit._run_exitfuncs()

@@ -1,0 +1,173 @@
+"""pytest's reports as plain fields: rendered text where the run asked for text, serialised reports where hooks want them."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: Text of one section or traceback that is kept; the middle of anything longer is left out and counted.
+MAX_TEXT = 8 << 20
+
+
+def bounded(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    half = MAX_TEXT // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out by pfast ...\n{text[-half:]}"
+
+
+def bound_sections(report: Any) -> None:
+    """Shortens captured output at its source, before it is copied anywhere."""
+    if any(len(content) > MAX_TEXT for _, content in report.sections):
+        report.sections = [(title, bounded(content)) for title, content in report.sections]
+
+
+class Renderer:
+    """Turns reports into the fields of a PhaseReport, in the words of pytest's terminal reporter."""
+
+    def __init__(self, config: Any, color: bool, columns: int) -> None:
+        self._config = config
+        self._color = color
+        self._columns = columns
+        option = config.option
+        chars = getattr(option, "reportchars", "") or ""
+        self.wants_pass_sections = any(char in chars for char in "PA")
+
+    def describe(self, report: Any) -> dict[str, Any]:
+        category, letter, word = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
+        if isinstance(word, tuple):
+            word = word[0]
+        when = report.when or "collect"
+        shown = report.failed or category in ("failed", "error", "xpassed") or bool(getattr(report, "wasxfail", None))
+        return {
+            "when": when,
+            "outcome": report.outcome,
+            "duration_s": float(getattr(report, "duration", 0.0)),
+            "start_s": float(getattr(report, "start", 0.0)),
+            "longrepr": self._traceback(report) if shown else "",
+            "reason": self._reason(report),
+            "category": category,
+            "letter": letter,
+            "word": word,
+            "wasxfail": hasattr(report, "wasxfail"),
+            "headline": str(report.head_line or str(report.nodeid)),
+            "location": self._skip_location(report),
+            "sections": self._sections(report),
+            "properties": [(str(k), str(v)) for k, v in getattr(report, "user_properties", ())],
+        }
+
+    def describe_collector(self, report: Any) -> dict[str, Any]:
+        fields = self.describe(report)
+        fields["when"] = "collect"
+        fields["headline"] = str(report.nodeid)
+        if report.failed:
+            fields["category"] = "error"
+            fields["longrepr"] = self._traceback(report)
+        return fields
+
+    def _writer(self) -> tuple[Any, io.StringIO]:
+        from _pytest._io import TerminalWriter
+
+        buffer = io.StringIO()
+        writer = TerminalWriter(buffer)
+        writer.hasmarkup = self._color
+        writer.fullwidth = self._columns
+        writer.code_highlight = getattr(self._config.option, "code_highlight", "yes") == "yes"
+        return writer, buffer
+
+    def _traceback(self, report: Any) -> str:
+        style = self._config.option.tbstyle
+        if style == "no" or report.longrepr is None:
+            return ""
+        if style == "line" and report.when != "collect" and hasattr(report, "keywords"):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            return str(crash) if crash is not None else str(report.longrepr)[:50]
+        writer, buffer = self._writer()
+        report.toterminal(writer)
+        return bounded(buffer.getvalue())
+
+    @staticmethod
+    def _reason(report: Any) -> str:
+        if hasattr(report, "wasxfail"):
+            return str(report.wasxfail)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = str(report.longrepr[2])
+            return reason.removeprefix("Skipped: ") if reason != "Skipped" else ""
+        crash = getattr(report.longrepr, "reprcrash", None)
+        return bounded(str(crash.message)) if crash is not None else ""
+
+    def _skip_location(self, report: Any) -> str:
+        if not (report.skipped and isinstance(report.longrepr, tuple)) or hasattr(report, "wasxfail"):
+            return ""
+        path, line, _ = report.longrepr
+        path = _best_relative_path(self._config.invocation_params.dir, Path(path))
+        keywords = getattr(report, "keywords", {})
+        if report.when == "setup" and "skip" in keywords and "pytestmark" not in keywords:
+            return path
+        return f"{path}:{line}"
+
+    def _sections(self, report: Any) -> list[tuple[str, str]]:
+        show = self._config.option.showcapture
+        passed = report.passed and not hasattr(report, "wasxfail")
+        if show == "no" or (passed and not self.wants_pass_sections):
+            return []
+        return [(title, bounded(text)) for title, text in report.sections if show == "all" or show in title]
+
+
+def _best_relative_path(directory: Path, path: Path) -> str:
+    from _pytest.pathlib import bestrelpath
+
+    return bestrelpath(directory, path)
+
+
+def describe_warning(config: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of pytest_warning_recorded as pytest's summary words them."""
+    from _pytest.pathlib import absolutepath
+    from _pytest.warnings import warning_record_to_str
+
+    message = record["warning_message"]
+    location = record["location"]
+    where = ""
+    if record["nodeid"]:
+        where = str(record["nodeid"])
+    elif location is not None or message.filename:
+        path = _best_relative_path(config.invocation_params.dir, absolutepath(message.filename))
+        where = f"{path}:{message.lineno}"
+    return {
+        "when": record["when"],
+        "nodeid": str(record["nodeid"]),
+        "message": bounded(warning_record_to_str(message)),
+        "category": message.category.__name__,
+        "location": where,
+        "opaque": b"",
+    }
+
+
+def to_wire(config: Any, report: Any) -> bytes:
+    """One serialised report, as pytest's own hook makes it. A value that cannot cross is replaced by its repr."""
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    try:
+        return pickle.dumps(data, protocol=4)
+    except Exception:
+        return pickle.dumps(_plain(data), protocol=4)
+
+
+def from_wire(config: Any, blob: bytes) -> Any:
+    return config.hook.pytest_report_from_serializable(config=config, data=pickle.loads(blob))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_plain(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return repr(value)

@@ -1,0 +1,118 @@
+"""pytest's terminal reporter in a run that it was not made for, and its silence when pfast's own reporter speaks."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: The parts of the summary that pfast prints itself; what is left is what plugins have to say.
+_OWN_SECTIONS = (
+    "summary_errors summary_failures summary_xfailures summary_warnings summary_passes summary_xpasses "
+    "short_test_summary summary_stats _report_keyboardinterrupt"
+).split()
+
+
+def renew_terminal_reporter(config: Any, request: Mapping[str, Any], session: Any, announce: bool) -> None:
+    """Makes the image's reporter one of this run: its options, the client's terminal, no history."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return
+    type(reporter).__init__(reporter, config, sys.stdout)
+    reporter._session = session
+    if announce:
+        reporter.pytest_sessionstart(session)
+        reporter.pytest_collection()
+
+
+def replay_collection(
+    config: Any, session: Any, reports: Sequence[Any], passed: Mapping[str, Any], collected: int
+) -> None:
+    """Tells the reporter, the cache and the JUnit log what was collected before this run began."""
+    manager = config.pluginmanager
+    reporter = manager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter._numcollected = collected
+        for report in reports:
+            if report.failed:
+                reporter._add_stats("error", [report])
+            elif report.skipped:
+                reporter._add_stats("skipped", [report])
+    stepwise = manager.getplugin("stepwiseplugin")
+    if stepwise is not None:
+        stepwise.pytest_sessionstart(session)
+    cache = manager.getplugin("lfplugin")
+    junit = next((plugin for plugin in manager.get_plugins() if type(plugin).__name__ == "LogXML"), None)
+    if junit is not None:
+        junit.pytest_sessionstart()
+    if cache is not None:
+        for nodeid in [str(key) for key in cache.lastfailed]:
+            if nodeid in passed:
+                cache.pytest_collectreport(passed[nodeid])
+    for report in reports:
+        if cache is not None:
+            cache.pytest_collectreport(report)
+        if junit is not None:
+            junit.pytest_collectreport(report)
+
+
+class MutedTerminal:
+    """Keeps pytest's reporter in place, for plugins that ask for it, while it prints nothing of its own."""
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        self._buffer = io.StringIO()
+        self._internal_error = ""
+
+    def _reporter(self) -> Any:
+        return self._config.pluginmanager.getplugin("terminalreporter")
+
+    def mute(self) -> None:
+        reporter = self._reporter()
+        if reporter is None:
+            return
+        writer = reporter._tw
+        writer._file = self._buffer
+        for name in ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"):
+            self._remove(name, reporter)
+
+    def _remove(self, hook: str, plugin: Any) -> None:
+        try:
+            getattr(self._config.hook, hook)._remove_plugin(plugin)
+        except ValueError:
+            pass
+
+    def listen_to_plugins(self) -> None:
+        """From here on what is written comes from plugins' own terminal summaries."""
+        reporter = self._reporter()
+        if reporter is None:
+            return
+        for name in _OWN_SECTIONS:
+            if hasattr(reporter, name):
+                setattr(reporter, name, lambda *args, **kwargs: None)
+        original = reporter.write_sep
+
+        def write_sep(sep: str, title: Any = None, fullwidth: Any = None, **markup: bool) -> None:
+            if sep != "!":  # "!!! stopping after 1 failures !!!" is pfast's to say
+                original(sep, title, fullwidth, **markup)
+
+        reporter.write_sep = write_sep
+        self._buffer.seek(0)
+        self._buffer.truncate()
+
+    def note_internal_error(self, text: str) -> None:
+        self._internal_error += "".join(f"INTERNALERROR> {line}\n" for line in text.split("\n"))
+
+    def plugin_output(self) -> str:
+        return self._internal_error + self._buffer.getvalue().lstrip("\n")
+
+
+def silence_in_worker(config: Any) -> None:
+    """A worker's reporter stays for whoever asks for its writer; it prints nothing."""
+    terminal = MutedTerminal(config)
+    terminal.mute()
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        for hook in ("pytest_sessionfinish", "pytest_keyboard_interrupt", "pytest_warning_recorded"):
+            terminal._remove(hook, reporter)

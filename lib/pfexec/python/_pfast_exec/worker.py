@@ -1,0 +1,206 @@
+"""Running items: as a forked worker, in the controller for a single item, or inline on the client's terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+import _pfexec
+
+from . import randomness, repair, reports
+from .terminal import silence_in_worker
+
+if TYPE_CHECKING:
+    from .controller import Controller
+
+#: In a worker these would write a second copy of the controller's files.
+_CONTROLLER_ONLY = ("lfplugin", "nfplugin", "stepwiseplugin")
+
+
+class ItemRunner:
+    """Runs items of one session in this process and reports each as one result."""
+
+    def __init__(
+        self, controller: Controller, session: Any, inline: bool = False, opaque: bool = False, workers: int = 1
+    ) -> None:
+        self.controller = controller
+        self.session = session
+        self.config = session.config
+        self.inline = inline
+        self._workers = workers
+        self._opaque = opaque
+        self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
+        self._wants_sections = controller.renderer.wants_pass_sections
+
+    # -- called by RunHooks ------------------------------------------------------------------------------------------
+
+    def add_report(self, report: Any) -> None:
+        reports.bound_sections(report)
+        blob = reports.to_wire(self.config, report) if self._opaque else b""
+        if not _pfexec.add_plain_report(report, self._wants_sections, blob):
+            _pfexec.add_described_report(self.controller.renderer.describe(report), blob)
+        if report.when == "call" and _pfexec.stopped() and not self.session.shouldstop:
+            self.session.shouldstop = "the run was stopped"
+
+    def begin(self, item: Any) -> None:
+        _pfexec.begin_item(self._numbers[id(item)])
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def _run_claimed_items(self) -> None:
+        items = self.controller.items
+        while (claim := _pfexec.claim()) is not None:
+            number, following = claim
+            item = items[number]
+            nextitem = items[following] if following is not None else None
+            _pfexec.begin_item(number)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            _pfexec.finish_item()
+            if self.session.shouldfail or self.session.shouldstop:
+                _pfexec.stop()
+
+    def run_in_controller(self, slot: int) -> None:
+        """One item, in the controller itself: its own hooks see the reports at once."""
+        self._run(slot, finish_session=False)
+
+    def run_as_worker(self, slot: int) -> NoReturn:
+        config = self.config
+        for capture in repair.fd_captures(config):
+            repair.fresh_capture_file(capture)
+        randomness.after_fork()
+        silence_in_worker(config)
+        # The worker stops by itself: the daemon's word would come an item too late.
+        config.option.maxfail = self.controller.failures_to_stop()
+        for name in _CONTROLLER_ONLY:
+            if config.pluginmanager.hasplugin(name):
+                config.pluginmanager.unregister(name=name)
+        for plugin in list(config.pluginmanager.get_plugins()):
+            if type(plugin).__name__ == "LogXML":
+                config.pluginmanager.unregister(plugin)
+        self._run(slot, finish_session=True)
+        repair.run_exit_functions()
+        _pfexec.leave(0)
+        raise SystemExit(0)
+
+    def _run(self, slot: int, finish_session: bool) -> None:
+        config = self.config
+        identity = Identity(config, f"gw{slot}", self._workers, self.controller.uid)
+        ended = Ended()
+        identity.assume(own_basetemp=finish_session)
+        try:
+            ended.run(self._run_claimed_items)
+            ended.run(lambda: self.session._setupstate.teardown_exact(None))
+            if finish_session:
+                exitstatus = 1 if self.session.testsfailed else 0
+                ended.run(lambda: config.hook.pytest_sessionfinish(session=self.session, exitstatus=exitstatus))
+        finally:
+            if not finish_session:
+                identity.drop()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        _pfexec.worker_finished(ended.interrupted, ended.exit_code, ended.internal_error)
+
+
+class Ended:
+    """How a worker's work ended, when not by running out of items."""
+
+    def __init__(self) -> None:
+        self.interrupted = ""
+        self.exit_code = -1
+        self.internal_error = ""
+
+    def run(self, step: Any) -> None:
+        try:
+            step()
+        except pytest.exit.Exception as error:
+            self.interrupted = self.interrupted or f"{type(error).__name__}: {error.msg}"
+            self.exit_code = error.returncode if error.returncode is not None else 2
+        except KeyboardInterrupt:
+            self.interrupted = self.interrupted or "KeyboardInterrupt"
+        except BaseException:
+            self.internal_error = self.internal_error or traceback.format_exc()
+
+
+class Node:
+    """What xdist's reports carry as ``report.node``, as far as reporters read it."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name, spec=SimpleNamespace(popen=True))
+        self.workerinfo = {
+            "id": name,
+            "version": sys.version,
+            "version_info": tuple(sys.version_info),
+            "sysplatform": sys.platform,
+            "platform": sys.platform,
+            "executable": sys.executable,
+            "cwd": os.getcwd(),
+        }
+
+
+class Identity:
+    """Who a worker is, in the places where suites look: environment, config.workerinput, tmp_path's base."""
+
+    def __init__(self, config: Any, name: str, workers: int, uid: str) -> None:
+        self._config = config
+        self._name = name
+        self._count = str(workers)
+        self._uid = uid
+        self._had: dict[str, str | None] = {}
+
+    def assume(self, own_basetemp: bool) -> None:
+        variables = {
+            "PYTEST_XDIST_WORKER": self._name,
+            "PYTEST_XDIST_WORKER_COUNT": self._count,
+            "PYTEST_XDIST_TESTRUNUID": self._uid,
+        }
+        self._had = {key: os.environ.get(key) for key in variables}
+        os.environ.update(variables)
+        self._config.workerinput = {
+            "workerid": self._name,
+            "workercount": int(self._count),
+            "testrunuid": self._uid,
+            "mainargv": list(sys.argv),
+        }
+        self._config.workeroutput = {}
+        if own_basetemp:
+            _own_basetemp(self._config, self._name)
+
+    def drop(self) -> None:
+        for key, value in self._had.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+        del self._config.workerinput
+        del self._config.workeroutput
+
+
+def prepare_basetemp(config: Any) -> None:
+    """One base folder a run: made by the controller before it forks, so that workers share its number."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is not None:
+        factory.getbasetemp()
+
+
+def _own_basetemp(config: Any, name: str) -> None:
+    factory = getattr(config, "_tmp_path_factory", None)
+    base: Path | None = getattr(factory, "_basetemp", None)
+    if base is not None:
+        factory._given_basetemp = base / f"popen-{name}"
+        factory._basetemp = None
+
+
+def lost_report(item: Any, text: str) -> Any:
+    """The failure of an item whose worker is gone."""
+    path, line, domain = item.location
+    return pytest.TestReport(item.nodeid, (path, line, domain), {}, "failed", text, "call")
+

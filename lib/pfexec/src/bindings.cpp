@@ -1,0 +1,196 @@
+// The embedded module _pfexec: what the Python adapter may call. It decides nothing; it hands over.
+#include <pybind11/embed.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "conversions.hpp"
+#include "controller.hpp"
+#include "input_recorder.hpp"
+#include "page_rehearsal.hpp"
+#include "pause.hpp"
+#include "process_state.hpp"
+#include "python_adapter.hpp"
+#include "worker.hpp"
+
+namespace py = pybind11;
+
+namespace pf::exec {
+namespace {
+
+// os.stat while an image is made: the original does the work, the recorder learns which path was looked at.
+PyObject*& original_stat() {
+  static PyObject* function = nullptr;
+  return function;
+}
+
+PyObject* recording_stat(PyObject* /*self*/, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+  if (count > 0 && InputRecorder::instance().recording()) {
+    PyObject* path = args[0];
+    if (PyUnicode_Check(path)) {
+      if (const char* text = PyUnicode_AsUTF8(path)) InputRecorder::instance().add_looked_at(text);
+      else PyErr_Clear();
+    } else if (!PyLong_Check(path) && !PyBytes_Check(path)) {
+      if (PyObject* fspath = PyOS_FSPath(path)) {
+        const char* text = PyUnicode_Check(fspath) ? PyUnicode_AsUTF8(fspath) : nullptr;
+        if (text != nullptr) InputRecorder::instance().add_looked_at(text);
+        Py_DECREF(fspath);
+      }
+      PyErr_Clear();
+    }
+  }
+  return PyObject_Vectorcall(original_stat(), args, static_cast<std::size_t>(count), keywords);
+}
+
+PyMethodDef k_recording_stat = {
+    "stat", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(recording_stat)), METH_FASTCALL | METH_KEYWORDS,
+    "os.stat, recorded"};
+
+py::object wrap_stat(const py::object& original) {
+  original_stat() = original.inc_ref().ptr();
+  return py::reinterpret_steal<py::object>(PyCFunction_NewEx(&k_recording_stat, nullptr, nullptr));
+}
+
+py::dict pause_for_runs(const py::dict& fields) {
+  core::BootReady ready = ready_from_python(fields);
+  ready.inputs = InputRecorder::instance().inputs();
+  const Wake wake = pause(ready);
+  return request_to_python(wake.run_id, wake.request);
+}
+
+void send_selected(const py::dict& fields) {
+  if (!ProcessState::current().daemon.send(core::encode(selected_from_python(fields)))) leave(1);
+}
+
+py::tuple wait_for_event() {
+  for (;;) {
+    if (auto event = controller_wait()) return event_to_python(*event);
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+}
+
+void send_controller_finished(std::int64_t exit_code, const py::bytes& output, double duration_s) {
+  core::ControllerFinished finished;
+  finished.exit_code = exit_code;
+  finished.output = bytes_from(output);
+  finished.duration_s = duration_s;
+  (void)ProcessState::current().daemon.send(core::encode(finished));
+  PageRehearsal::instance().note();
+}
+
+py::object claim() {
+  const auto next = worker_claim();
+  if (!next) return py::none();
+  return py::make_tuple(next->item, next->next == core::k_no_item ? py::object(py::none()) : py::object(py::int_(next->next)));
+}
+
+double& phase_cpu_mark() {
+  static double mark = 0;
+  return mark;
+}
+
+double cpu_since_mark() {
+  const double now = cpu_s();
+  return now - std::exchange(phase_cpu_mark(), now);
+}
+
+void start_item(std::uint32_t item) {
+  begin_item(item);
+  phase_cpu_mark() = cpu_s();
+}
+
+bool add_plain_report(const py::object& report, bool want_sections, const py::bytes& opaque) {
+  core::PhaseReport phase;
+  if (!plain_pass_from_python(report, want_sections, phase)) return false;
+  phase.cpu_s = cpu_since_mark();
+  add_phase(std::move(phase), bytes_from(opaque));
+  return true;
+}
+
+void add_described_report(const py::dict& fields, const py::bytes& opaque) {
+  core::PhaseReport phase = phase_from_python(fields);
+  phase.cpu_s = cpu_since_mark();
+  add_phase(std::move(phase), bytes_from(opaque));
+}
+
+void finish_worker(const std::string& interrupted, std::int64_t exit_code, const std::string& internal_error) {
+  core::WorkerFinished message;
+  message.interrupted = interrupted;
+  message.exit_code = exit_code;
+  message.internal_error = internal_error;
+  send_worker_finished(std::move(message));
+}
+
+}  // namespace
+
+PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
+  module.def("set_root", [](std::string root) { InputRecorder::instance().set_root(std::move(root)); });
+  module.def("add_input", [](const std::string& path) { InputRecorder::instance().add_file(path); });
+  module.def("add_input_directory", [](const std::string& path) { InputRecorder::instance().add_directory(path); });
+  module.def("stop_recording", [] { InputRecorder::instance().stop(); });
+  module.def("wrap_stat", &wrap_stat);
+  module.def("pause", &pause_for_runs);
+
+  module.def("send_selected", &send_selected);
+  module.def("wait", &wait_for_event);
+  module.def("controller_finished", &send_controller_finished);
+  module.def("worker_count", &worker_count);
+  module.def("kill_descendants", &kill_descendants);
+  module.def("leave", [](int status) { leave(status); });
+
+  module.def("claim", &claim);
+  module.def("stopped", &run_stopped);
+  module.def("stop", &stop_run);
+  module.def("phase", [](std::uint32_t phase) { worker_phase(static_cast<core::ItemPhase>(phase)); });
+  module.def("begin_item", &start_item);
+  module.def("add_plain_report", &add_plain_report);
+  module.def("add_described_report", &add_described_report);
+  module.def("finish_item", &finish_item);
+  module.def("warning", [](const py::dict& fields) { send_warning(warning_from_python(fields)); });
+  module.def("worker_finished", &finish_worker);
+}
+
+namespace {
+
+// The adapter's folder is on sys.path for the import of the package only: the suite never sees it.
+py::module_ import_adapter(const std::string& adapter_dir) {
+  py::list path = py::module_::import("sys").attr("path");
+  path.insert(0, adapter_dir);
+  py::module_ adapter = py::module_::import("_pfast_exec.boot");
+  path.attr("remove")(adapter_dir);
+  return adapter;
+}
+
+}  // namespace
+
+core::BootFailed collect_with_pytest(const core::BootRequest& boot, const std::string& adapter_dir) {
+  core::BootFailed failed;
+  try {
+    const py::module_ adapter = import_adapter(adapter_dir);
+    const py::tuple ended = adapter.attr("run")(boot_to_python(boot));
+    failed.exit_code = ended[0].cast<std::int64_t>();
+    failed.message = ended[1].cast<std::string>();
+  } catch (const py::error_already_set& error) {
+    failed.exit_code = 70;
+    failed.message = error.what();
+  }
+  // A forked child that unwinds as far as this has no business here: its session could not be carried on.
+  if (ProcessState::current().role != Role::forkserver) {
+    std::fprintf(stderr, "pfast: internal error in a forked child: %s\n", failed.message.c_str());
+    leave(70);
+  }
+  return failed;
+}
+
+void prepare_spare() noexcept {
+  try {
+    py::module_::import("_pfast_exec.image").attr("prepare_spare")();
+  } catch (const py::error_already_set&) {
+    PyErr_Clear();
+  }
+}
+
+}  // namespace pf::exec

@@ -1,0 +1,217 @@
+#include "conversions.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace py = pybind11;
+
+namespace pf::exec {
+namespace {
+
+py::bytes to_bytes(const std::string& text) { return py::bytes(text); }
+
+py::list to_bytes_list(const core::OsStrings& strings) {
+  py::list out;
+  for (const std::string& text : strings) out.append(to_bytes(text));
+  return out;
+}
+
+// str with lone surrogates passed, as frames carry it; never raises UnicodeEncodeError.
+std::string text_from(const py::handle& object) {
+  if (object.is_none()) return {};
+  if (!PyUnicode_Check(object.ptr())) return text_from(py::str(object));
+  Py_ssize_t size = 0;
+  if (const char* utf8 = PyUnicode_AsUTF8AndSize(object.ptr(), &size)) return {utf8, static_cast<std::size_t>(size)};
+  PyErr_Clear();
+  const py::bytes encoded = py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(object.ptr(), "utf-8", "surrogatepass"));
+  if (!encoded) throw py::error_already_set();
+  return bytes_from(encoded);
+}
+
+core::U32List numbers_from(const py::handle& object) {
+  const std::string raw = bytes_from(object);
+  core::U32List out(raw.size() / sizeof(std::uint32_t));
+  std::memcpy(out.data(), raw.data(), out.size() * sizeof(std::uint32_t));
+  return out;
+}
+
+std::vector<std::string> texts_from(const py::handle& sequence) {
+  std::vector<std::string> out;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) out.push_back(text_from(item));
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> pairs_from(const py::handle& sequence) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) {
+    const auto pair = py::reinterpret_borrow<py::tuple>(item);
+    out.emplace_back(text_from(pair[0]), text_from(pair[1]));
+  }
+  return out;
+}
+
+std::vector<core::PhaseReport> phases_from(const py::handle& sequence) {
+  std::vector<core::PhaseReport> out;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) {
+    out.push_back(phase_from_python(py::reinterpret_borrow<py::dict>(item)));
+  }
+  return out;
+}
+
+py::list numbers_to(const core::U32List& numbers) {
+  py::list out(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) out[i] = py::int_(numbers[i]);
+  return out;
+}
+
+struct EventToPython {
+  py::tuple operator()(const WorkEvent& work) const {
+    return py::make_tuple("work", work.slot, work.in_controller, work.opaque, work.workers);
+  }
+  py::tuple operator()(const core::ReportForward& report) const {
+    return py::make_tuple("report", report.item, report.worker, to_bytes_list(report.opaque), report.lost);
+  }
+  py::tuple operator()(const core::EndRun& end) const {
+    return py::make_tuple("end", numbers_to(end.failed), numbers_to(end.passed), end.stop_reason, end.interrupted);
+  }
+};
+
+}  // namespace
+
+std::string bytes_from(const py::handle& object) {
+  if (!PyBytes_Check(object.ptr())) throw py::type_error("expected bytes");
+  return {PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))};
+}
+
+py::dict boot_to_python(const core::BootRequest& boot) {
+  py::dict out;
+  out["argv"] = to_bytes_list(boot.argv);
+  out["scope"] = to_bytes_list(boot.scope);
+  out["scope_is_whole"] = boot.scope_is_whole;
+  out["cwd"] = to_bytes(boot.cwd);
+  out["program"] = to_bytes(boot.program);
+  out["umask"] = boot.umask;
+  return out;
+}
+
+py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request) {
+  py::dict env;
+  for (const auto& [key, value] : request.env) env[to_bytes(key)] = to_bytes(value);
+  py::dict options;
+  options["workers"] = request.options.workers;
+  options["dist"] = request.options.dist;
+  options["reporter"] = request.options.reporter;
+  options["color"] = request.options.color;
+  options["timeout_s"] = request.options.timeout_s;
+  options["full_report"] = request.options.full_report;
+  py::dict terminal;
+  terminal["columns"] = request.terminal.columns;
+  terminal["rows"] = request.terminal.rows;
+  terminal["stdin_is_tty"] = request.terminal.stdin_is_tty;
+  terminal["stdout_is_tty"] = request.terminal.stdout_is_tty;
+  terminal["stderr_is_tty"] = request.terminal.stderr_is_tty;
+  py::dict out;
+  out["run_id"] = run_id;
+  out["argv"] = to_bytes_list(request.argv);
+  out["cwd"] = to_bytes(request.cwd);
+  out["env"] = env;
+  out["umask"] = request.umask;
+  out["program"] = to_bytes(request.program);
+  out["options"] = options;
+  out["terminal"] = terminal;
+  return out;
+}
+
+core::BootReady ready_from_python(const py::dict& fields) {
+  core::BootReady ready;
+  ready.nodeids = texts_from(fields["nodeids"]);
+  ready.groups = numbers_from(fields["groups"]);
+  for (const auto& [key, value] : py::reinterpret_borrow<py::dict>(fields["env_read"])) {
+    ready.env_read.emplace_back(bytes_from(key), bytes_from(value));
+  }
+  for (const py::handle key : fields["env_absent"]) ready.env_absent.push_back(bytes_from(key));
+  ready.env_read_whole = fields["env_read_whole"].cast<bool>();
+  ready.threads = texts_from(fields["threads"]);
+  ready.python_version = text_from(fields["python_version"]);
+  ready.pytest_version = text_from(fields["pytest_version"]);
+  ready.collect_errors = fields["collect_errors"].cast<std::int64_t>();
+  return ready;
+}
+
+core::Selected selected_from_python(const py::dict& fields) {
+  core::Selected selected;
+  selected.way = text_from(fields["way"]);
+  selected.why = text_from(fields["why"]);
+  selected.nodeids = texts_from(fields["nodeids"]);
+  selected.groups = numbers_from(fields["groups"]);
+  selected.deselected = fields["deselected"].cast<std::int64_t>();
+  selected.collect_reports = phases_from(fields["collect_reports"]);
+  selected.maxfail = fields["maxfail"].cast<std::int64_t>();
+  selected.inline_run = fields["inline_run"].cast<bool>();
+  selected.session_over = fields["session_over"].cast<bool>();
+  selected.outside_scope = fields["outside_scope"].cast<bool>();
+  selected.text_shown = fields["text_shown"].cast<bool>();
+  selected.wants_reports = fields["wants_reports"].cast<bool>();
+  return selected;
+}
+
+core::PhaseReport phase_from_python(const py::dict& fields) {
+  core::PhaseReport phase;
+  phase.when = text_from(fields["when"]);
+  phase.outcome = text_from(fields["outcome"]);
+  phase.duration_s = fields["duration_s"].cast<double>();
+  phase.start_s = fields["start_s"].cast<double>();
+  phase.longrepr = text_from(fields["longrepr"]);
+  phase.reason = text_from(fields["reason"]);
+  phase.category = text_from(fields["category"]);
+  phase.letter = text_from(fields["letter"]);
+  phase.word = text_from(fields["word"]);
+  phase.wasxfail = fields["wasxfail"].cast<bool>();
+  phase.headline = text_from(fields["headline"]);
+  phase.location = text_from(fields["location"]);
+  phase.sections = pairs_from(fields["sections"]);
+  phase.properties = pairs_from(fields["properties"]);
+  return phase;
+}
+
+core::WarningReport warning_from_python(const py::dict& fields) {
+  core::WarningReport warning;
+  warning.when = text_from(fields["when"]);
+  warning.nodeid = text_from(fields["nodeid"]);
+  warning.message = text_from(fields["message"]);
+  warning.category = text_from(fields["category"]);
+  warning.location = text_from(fields["location"]);
+  warning.opaque = bytes_from(fields["opaque"]);
+  return warning;
+}
+
+py::tuple event_to_python(const ControllerEvent& event) { return std::visit(EventToPython{}, event); }
+
+bool plain_pass_from_python(const py::handle& report, bool want_sections, core::PhaseReport& out) {
+  const py::dict fields = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(report.ptr(), nullptr));
+  if (!fields) {
+    PyErr_Clear();
+    return false;
+  }
+  const auto get = [&fields](const char* name) { return py::handle(PyDict_GetItemString(fields.ptr(), name)); };
+  const py::handle outcome = get("outcome");
+  if (!outcome || !PyUnicode_Check(outcome.ptr()) || PyUnicode_CompareWithASCIIString(outcome.ptr(), "passed") != 0) return false;
+  if (get("wasxfail") || (get("longrepr") && !get("longrepr").is_none())) return false;
+  if (want_sections && get("sections") && PyObject_IsTrue(get("sections").ptr()) == 1) return false;
+  if (get("user_properties") && PyObject_IsTrue(get("user_properties").ptr()) == 1) return false;
+  const py::handle when = get("when");
+  if (!when || !PyUnicode_Check(when.ptr())) return false;
+  out.when = text_from(when);
+  out.outcome = "passed";
+  if (get("duration")) out.duration_s = PyFloat_AsDouble(get("duration").ptr());
+  if (get("start")) out.start_s = PyFloat_AsDouble(get("start").ptr());
+  if (PyErr_Occurred() != nullptr) PyErr_Clear();
+  if (out.when == "call") {
+    out.category = "passed";
+    out.letter = ".";
+    out.word = "PASSED";
+  }
+  return true;
+}
+
+}  // namespace pf::exec

@@ -1,0 +1,28 @@
+// Python objects to messages and back. All functions need the GIL and raise Python exceptions for objects of a wrong kind.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include <pfcore/messages.hpp>
+
+#include "controller.hpp"
+
+namespace pf::exec {
+
+[[nodiscard]] std::string bytes_from(const pybind11::handle& object);       // bytes, exactly
+[[nodiscard]] pybind11::dict boot_to_python(const core::BootRequest& boot);
+[[nodiscard]] pybind11::dict request_to_python(std::int64_t run_id, const core::RunRequest& request);
+[[nodiscard]] core::BootReady ready_from_python(const pybind11::dict& fields);
+[[nodiscard]] core::Selected selected_from_python(const pybind11::dict& fields);
+[[nodiscard]] core::PhaseReport phase_from_python(const pybind11::dict& fields);
+[[nodiscard]] core::WarningReport warning_from_python(const pybind11::dict& fields);
+// ("work", slot, in_controller, opaque, workers) | ("report", item, worker, [bytes], lost) | ("end", [failed], [passed], reason, interrupted)
+[[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
+
+// A report that has nothing to tell but its outcome and times, taken without running any Python code. False: the report
+// needs the full description (failed, skipped, xfail, user properties, or sections that the run wants to see).
+[[nodiscard]] bool plain_pass_from_python(const pybind11::handle& report, bool want_sections, core::PhaseReport& out);
+
+}  // namespace pf::exec

@@ -1,0 +1,27 @@
+// The only file that forks. Every fork of the warm interpreter goes through fork_python().
+#pragma once
+
+#include <sys/types.h>
+
+#include <pfcore/result.hpp>
+
+namespace pf::exec {
+
+enum class ForkSide : unsigned char { parent, child };
+
+struct ForkOutcome {
+  ForkSide side;
+  pid_t pid;                     // of the child, in the parent; 0 in the child
+};
+
+struct ForkOptions {
+  bool own_session = true;       // setsid: a killpg(0) in a test reaches nobody else
+  bool die_with_parent = false;  // PR_SET_PDEATHSIG = SIGKILL
+  bool adopt_orphans = false;    // PR_SET_CHILD_SUBREAPER: double-forked grandchildren stay within reach
+};
+
+// Forks with the GIL held, from the main thread, with CPython's at-fork hooks around it.
+// Errors: system (EAGAIN, ENOMEM, … the limit that was hit is in the message).
+[[nodiscard]] core::Result<ForkOutcome> fork_python(const ForkOptions& options);
+
+}  // namespace pf::exec

@@ -1,0 +1,230 @@
+#include "input_recorder.hpp"
+
+#include <Python.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstring>
+
+#include <pfcore/input_identity.hpp>
+
+namespace pf::exec {
+namespace {
+
+// Written by Python, pytest or the tools around them as a side effect of running: never an input.
+constexpr std::string_view k_ignored_parts[] = {"/__pycache__/", "/.pytest_cache/", "/.hypothesis/", "/.git/", "/.coverage"};
+constexpr std::string_view k_ignored_roots[] = {"/proc/", "/sys/", "/dev/", "/run/"};
+
+// A str, bytes or os.PathLike argument of an audit event as a path; empty for descriptors and None.
+std::string path_argument(PyObject* argument) {
+  if (argument == nullptr) return {};
+  if (PyUnicode_Check(argument)) {
+    PyObject* encoded = PyUnicode_EncodeFSDefault(argument);
+    if (encoded == nullptr) {
+      PyErr_Clear();
+      return {};
+    }
+    std::string text(PyBytes_AS_STRING(encoded), static_cast<std::size_t>(PyBytes_GET_SIZE(encoded)));
+    Py_DECREF(encoded);
+    return text;
+  }
+  if (PyBytes_Check(argument)) return {PyBytes_AS_STRING(argument), static_cast<std::size_t>(PyBytes_GET_SIZE(argument))};
+  if (PyLong_Check(argument) || argument == Py_None) return {};
+  PyObject* path = PyOS_FSPath(argument);
+  if (path == nullptr) {
+    PyErr_Clear();
+    return {};
+  }
+  std::string text = path_argument(path);
+  Py_DECREF(path);
+  return text;
+}
+
+bool opens_for_writing(PyObject* mode, PyObject* flags) {
+  if (mode != nullptr && PyUnicode_Check(mode)) {
+    const char* text = PyUnicode_AsUTF8(mode);
+    return text != nullptr && std::strpbrk(text, "wax+") != nullptr;
+  }
+  if (flags != nullptr && PyLong_Check(flags)) {
+    const long bits = PyLong_AsLong(flags);
+    return (bits & O_ACCMODE) != O_RDONLY || (bits & O_DIRECTORY) != 0;
+  }
+  return false;
+}
+
+PyObject* item(PyObject* args, Py_ssize_t index) {
+  return PyTuple_Check(args) && index < PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, index) : nullptr;
+}
+
+void on_open(InputRecorder& recorder, PyObject* args) {
+  if (opens_for_writing(item(args, 1), item(args, 2))) return;
+  recorder.add_file(path_argument(item(args, 0)));
+}
+
+// Module code is about to run: its source may have been read as bytecode only, so the code object names it.
+void on_exec(InputRecorder& recorder, PyObject* args) {
+  PyObject* code = item(args, 0);
+  if (code == nullptr || !PyCode_Check(code)) return;
+  PyObject* filename = PyObject_GetAttrString(code, "co_filename");
+  if (filename == nullptr) {
+    PyErr_Clear();
+    return;
+  }
+  const std::string path = path_argument(filename);
+  Py_DECREF(filename);
+  if (!path.empty() && path.front() == '/') recorder.add_file(path);
+}
+
+void on_import(InputRecorder& recorder, PyObject* args) { recorder.add_file(path_argument(item(args, 1))); }
+
+void on_listing(InputRecorder& recorder, PyObject* args) {
+  PyObject* path = item(args, 0);
+  if (path == Py_None || path == nullptr) recorder.add_directory(".");
+  else if (const std::string text = path_argument(path); !text.empty()) recorder.add_directory(text);
+}
+
+void on_load_library(InputRecorder& recorder, PyObject* args) {
+  const std::string path = path_argument(item(args, 0));
+  if (path.find('/') != std::string::npos) recorder.add_file(path);
+}
+
+struct AuditRule {
+  const char* event;
+  void (*handle)(InputRecorder&, PyObject*);
+};
+
+constexpr AuditRule k_rules[] = {
+    {"open", on_open},           {"exec", on_exec},           {"import", on_import},
+    {"os.listdir", on_listing},  {"os.scandir", on_listing},  {"ctypes.dlopen", on_load_library},
+    {"sqlite3.connect", on_load_library},
+};
+
+int audit_hook(const char* event, PyObject* args, void* /*user_data*/) {
+  InputRecorder& recorder = InputRecorder::instance();
+  if (!recorder.recording()) return 0;
+  for (const AuditRule& rule : k_rules) {
+    if (std::strcmp(event, rule.event) != 0) continue;
+    PyObject* type = nullptr;
+    PyObject* value = nullptr;
+    PyObject* traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);   // an audit hook must not disturb an exception on its way
+    rule.handle(recorder, args);
+    PyErr_Restore(type, value, traceback);
+    break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+InputRecorder& InputRecorder::instance() noexcept {
+  static InputRecorder recorder;
+  return recorder;
+}
+
+void InputRecorder::start() {
+  if (!hooked_) hooked_ = PySys_AddAuditHook(audit_hook, nullptr) == 0;
+  recording_ = true;
+}
+
+void InputRecorder::set_root(std::string root) {
+  root_ = std::move(root);
+  if (!root_.empty() && root_.back() != '/') root_ += '/';
+  // What was recorded before the root was known (configuration, root conftest) lies below it more often than not.
+  for (core::InputFile& input : inputs_) {
+    if (input.content_hash.empty() && S_ISREG(input.mode) && input.path.starts_with(root_)) {
+      input.content_hash = core::hash_file(input.path);
+    }
+  }
+}
+
+std::string InputRecorder::normalise(std::string_view path) const {
+  if (path.empty() || path.find('\0') != std::string_view::npos) return {};
+  std::string absolute;
+  if (path.front() != '/') {
+    char cwd[PATH_MAX];
+    if (::getcwd(cwd, sizeof cwd) == nullptr) return {};
+    absolute.append(cwd).append("/");
+    while (path.starts_with("./")) path.remove_prefix(2);
+    if (path == ".") path = {};
+  }
+  absolute.append(path);
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  for (const std::string_view root : k_ignored_roots) {
+    if (absolute.starts_with(root)) return {};
+  }
+  const std::string probe = absolute + '/';
+  for (const std::string_view part : k_ignored_parts) {
+    if (probe.find(part) != std::string::npos) return {};
+  }
+  return absolute;
+}
+
+void InputRecorder::add(std::string path, bool listing) {
+  const auto [position, fresh] = seen_.try_emplace(path, inputs_.size());
+  if (!fresh) {
+    // Looked for and not there, then read: it came to be meanwhile (a generated file). What was read is what counts.
+    core::InputFile& known = inputs_[position->second];
+    if (known.mode == 0) known = core::identify(known.path);
+    if (listing && known.content_hash.empty()) known.content_hash = core::hash_listing(known.path);
+    return;
+  }
+  core::InputFile input = core::identify(path);
+  if (listing && S_ISDIR(input.mode)) input.content_hash = core::hash_listing(path);
+  else if (S_ISREG(input.mode) && input.content_hash.empty() && !root_.empty() && path.starts_with(root_)) {
+    input.content_hash = core::hash_file(path);
+  }
+  inputs_.push_back(std::move(input));
+}
+
+bool InputRecorder::covered_by_listing(const std::string& absent) const {
+  struct stat info {};
+  if (::lstat(absent.c_str(), &info) == 0) return false;      // it came to be meanwhile: the daemon must see that
+  std::string child = absent;
+  for (;;) {
+    const std::size_t slash = child.rfind('/');
+    if (slash == std::string::npos || slash == 0) return false;
+    const std::string parent = child.substr(0, slash);
+    if (::stat(parent.c_str(), &info) != 0) {
+      child = parent;                                          // the topmost absent folder is what would appear
+      continue;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+      child = parent;                                          // "test_a.py/pyvenv.cfg": the file would have to become a folder
+      if (seen_.contains(parent)) return true;
+      continue;
+    }
+    const auto listed = seen_.find(parent);
+    return listed != seen_.end() && S_ISDIR(inputs_[listed->second].mode) && !inputs_[listed->second].content_hash.empty() &&
+           !core::is_ignored_entry(std::string_view(child).substr(slash + 1));
+  }
+}
+
+std::vector<core::InputFile> InputRecorder::inputs() const {
+  std::vector<core::InputFile> out;
+  out.reserve(inputs_.size());
+  for (const core::InputFile& input : inputs_) {
+    if (input.mode != 0 || !covered_by_listing(input.path)) out.push_back(input);
+  }
+  return out;
+}
+
+void InputRecorder::add_file(std::string_view path) {
+  if (std::string absolute = normalise(path); !absolute.empty()) add(std::move(absolute), false);
+}
+
+void InputRecorder::add_directory(std::string_view path) {
+  if (std::string absolute = normalise(path); !absolute.empty()) add(std::move(absolute), true);
+}
+
+void InputRecorder::add_looked_at(std::string_view path) {
+  std::string absolute = normalise(path);
+  if (absolute.empty() || seen_.contains(absolute)) return;
+  struct stat info {};
+  if (::stat(absolute.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return;
+  add(std::move(absolute), false);
+}
+
+}  // namespace pf::exec

@@ -1,0 +1,51 @@
+// What collection depends on: every file that was read, every directory that was listed, every path that was looked for and
+// not there. Fed by an audit hook (open, exec, import, listdir, scandir, dlopen) and by a wrapper around os.stat, which
+// CPython does not audit. Each path is identified at the moment of its first sight.
+//
+// One recorder per process; only the main thread's interpreter feeds it. A forked child switches it off.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+
+namespace pf::exec {
+
+class InputRecorder {
+ public:
+  static InputRecorder& instance() noexcept;
+
+  // Installs the audit hook (once per process; CPython cannot remove one) and starts to record.
+  void start();
+  void stop() noexcept { recording_ = false; }
+  [[nodiscard]] bool recording() const noexcept { return recording_; }
+
+  // Content of files below this folder is hashed, so that a touch does not make a generation stale.
+  void set_root(std::string root);
+
+  void add_file(std::string_view path);
+  void add_directory(std::string_view path);
+  // The path was looked at by stat: a regular file counts as read, an absent path as absent, anything else not at all.
+  void add_looked_at(std::string_view path);
+
+  // Everything recorded so far, in the order of first sight. An absent path that could not appear without a recorded
+  // listing changing is left out: pytest looks for two files in every folder to tell virtual environments.
+  [[nodiscard]] std::vector<core::InputFile> inputs() const;
+
+ private:
+  // Absolute, or nothing when the path cannot matter (pseudo file systems, caches that pytest writes itself).
+  [[nodiscard]] std::string normalise(std::string_view path) const;
+  void add(std::string path, bool listing);
+  [[nodiscard]] bool covered_by_listing(const std::string& absent) const;
+
+  bool recording_ = false;
+  bool hooked_ = false;
+  std::string root_;
+  std::unordered_map<std::string, std::size_t> seen_;
+  std::vector<core::InputFile> inputs_;
+};
+
+}  // namespace pf::exec

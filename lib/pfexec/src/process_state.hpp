@@ -1,0 +1,53 @@
+// What a forked child of the warm process is connected to. One per process, set right after the fork.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pfcore/frame_socket.hpp>
+#include <pfcore/messages.hpp>
+#include <pfcore/run_board.hpp>
+
+namespace pf::exec {
+
+// A run board mapped from a descriptor that the daemon sent. Unmapped with its owner; forks share the mapping.
+class MappedBoard {
+ public:
+  [[nodiscard]] static core::Result<std::unique_ptr<MappedBoard>> map(const core::UniqueFd& memfd);
+  ~MappedBoard();
+  MappedBoard(const MappedBoard&) = delete;
+  MappedBoard& operator=(const MappedBoard&) = delete;
+  [[nodiscard]] core::RunBoard& board() noexcept { return *board_; }
+
+ private:
+  explicit MappedBoard(std::span<std::byte> memory) noexcept : memory_(memory) {}
+  std::span<std::byte> memory_;
+  std::optional<core::RunBoard> board_;
+};
+
+enum class Role : unsigned char { forkserver, controller, worker };
+
+struct ProcessState {
+  Role role = Role::forkserver;
+  core::FrameSocket daemon;                     // forkserver: its channel; controller: its own; worker: unused
+  core::FrameSocket results;                    // where ItemResults go: a worker's channel, or the controller's for an inline run
+  std::unique_ptr<MappedBoard> board;
+  std::size_t slot = 0;
+  double started_s = 0;                         // CLOCK_MONOTONIC of the fork
+
+  [[nodiscard]] static ProcessState& current() noexcept;
+};
+
+// Seconds of CLOCK_MONOTONIC and of this process' processor time.
+[[nodiscard]] double monotonic_s() noexcept;
+[[nodiscard]] std::uint64_t monotonic_ns() noexcept;
+[[nodiscard]] double cpu_s() noexcept;
+
+// A forked child's own end when there is nobody left to talk to: no Python clean-up, no atexit.
+[[noreturn]] void leave(int status) noexcept;
+
+}  // namespace pf::exec

@@ -1,0 +1,16 @@
+// Calls from C++ into the Python package _pfast_exec, and nothing else.
+#pragma once
+
+#include <string>
+
+#include <pfcore/messages.hpp>
+
+namespace pf::exec {
+
+// Runs pytest up to the pause. Returns only when pytest ended before it came there, with pytest's exit code.
+[[nodiscard]] core::BootFailed collect_with_pytest(const core::BootRequest& boot, const std::string& adapter_dir);
+
+// In a spare child: reads what every run reads first. A failure is the run's to tell.
+void prepare_spare() noexcept;
+
+}  // namespace pf::exec

@@ -1,0 +1,88 @@
+#include "worker.hpp"
+
+#include <pfcore/run_tally.hpp>
+
+#include <utility>
+
+#include "process_state.hpp"
+
+namespace pf::exec {
+namespace {
+
+core::ItemResult& current_item() {
+  static core::ItemResult item;
+  return item;
+}
+
+struct Totals {
+  std::int64_t ran = 0;
+  double busy_s = 0;
+  double item_started_s = 0;
+};
+
+Totals& totals() {
+  static Totals instance;
+  return instance;
+}
+
+// An inline run (-n 0) has no channel of its own: its results go the controller's way.
+void send_result_frame(const std::string& payload) {
+  ProcessState& state = ProcessState::current();
+  core::FrameSocket& socket = state.results.valid() ? state.results : state.daemon;
+  if (!socket.send(payload)) leave(1);
+}
+
+}  // namespace
+
+std::optional<core::Claim> worker_claim() {
+  ProcessState& state = ProcessState::current();
+  return state.board->board().claim(state.slot, monotonic_ns());
+}
+
+bool run_stopped() noexcept {
+  ProcessState& state = ProcessState::current();
+  return state.board != nullptr && state.board->board().stopped();
+}
+
+void stop_run() noexcept {
+  ProcessState& state = ProcessState::current();
+  if (state.board != nullptr) state.board->board().stop();
+}
+
+void worker_phase(core::ItemPhase phase) noexcept {
+  ProcessState& state = ProcessState::current();
+  if (state.board != nullptr) state.board->board().set_phase(state.slot, phase);
+}
+
+void begin_item(std::uint32_t item) {
+  current_item() = core::ItemResult{};
+  current_item().item = item;
+  totals().item_started_s = monotonic_s();
+}
+
+void add_phase(core::PhaseReport phase, std::string opaque) {
+  current_item().phases.push_back(std::move(phase));
+  if (!opaque.empty()) current_item().opaque.push_back(std::move(opaque));
+}
+
+void finish_item() {
+  totals().busy_s += monotonic_s() - totals().item_started_s;
+  ++totals().ran;
+  current_item().outcome = core::item_outcome(current_item().phases);
+  send_result_frame(core::encode(current_item()));
+  ProcessState& state = ProcessState::current();
+  if (state.board != nullptr) state.board->board().finish_item(state.slot);
+}
+
+void send_warning(const core::WarningReport& warning) { send_result_frame(core::encode(warning)); }
+
+void send_worker_finished(core::WorkerFinished message) {
+  const ProcessState& state = ProcessState::current();
+  message.ran = totals().ran;
+  message.busy_s = totals().busy_s;
+  message.cpu_s = cpu_s();
+  message.wall_s = monotonic_s() - state.started_s;
+  send_result_frame(core::encode(message));
+}
+
+}  // namespace pf::exec

@@ -1,0 +1,28 @@
+// A worker's dealings with the run board and with the daemon. The items themselves are run by pytest.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <pfcore/messages.hpp>
+#include <pfcore/run_board.hpp>
+
+namespace pf::exec {
+
+// The next item for this process, and the one after it. nullopt: nothing is left, or the run was stopped.
+[[nodiscard]] std::optional<core::Claim> worker_claim();
+[[nodiscard]] bool run_stopped() noexcept;
+void stop_run() noexcept;
+void worker_phase(core::ItemPhase phase) noexcept;
+
+// The item in progress: phases are added as pytest reports them, then it is sent as one result.
+void begin_item(std::uint32_t item);
+void add_phase(core::PhaseReport phase, std::string opaque);
+// Sends what begin_item began. A daemon that is gone ends the process.
+void finish_item();
+
+void send_warning(const core::WarningReport& warning);
+void send_worker_finished(core::WorkerFinished message);
+
+}  // namespace pf::exec

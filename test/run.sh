@@ -1,0 +1,123 @@
+#!/bin/sh
+# Everything from nothing: installs what is missing, builds, runs all tests. Last line: "N passed, N failed".
+#
+#   sh test/run.sh [PART...]     parts: unit layering functional conformance install sanitizers; without one, all
+#
+# PFAST_TEST_PYTHON names the interpreter to build for and to test with, python3 by default.
+set -u
+ROOT=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+cd "$ROOT" || exit 1
+. test/support/bootstrap.sh
+
+build=$ROOT/build
+venv=$build/test-venv
+logs=$build/test-logs
+parts=${*:-unit layering functional conformance install sanitizers}
+passed=0
+failed=0
+export PFAST_BUILD_DIR="$build"
+
+# count NAME LOG CODE: adds up what a part's last line says, "3 passed, 1 failed" or pytest's.
+count() {
+  last=$(grep -E '[0-9]+ (passed|failed|errors?)' "$2" | tail -n 1)
+  ok=$(printf '%s' "$last" | sed -nE 's/(^|.*[^0-9])([0-9]+) passed.*/\2/p;t;s/.*/0/p' | tail -n 1)
+  bad=$(printf '%s' "$last" | sed -nE 's/(^|.*[^0-9])([0-9]+) failed.*/\2/p;t;s/.*/0/p' | tail -n 1)
+  errors=$(printf '%s' "$last" | sed -nE 's/(^|.*[^0-9])([0-9]+) errors?.*/\2/p;t;s/.*/0/p' | tail -n 1)
+  bad=$((${bad:-0} + ${errors:-0}))
+  ok=${ok:-0}
+  if [ "$bad" = 0 ] && { [ "$3" != 0 ] || [ "$ok" = 0 ]; }; then
+    echo "$1: ended with code $3 after $ok passed tests: counted as one failure"
+    bad=1
+  fi
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  printf -- '-- %s: %s passed, %s failed\n' "$1" "$ok" "$bad"
+}
+
+# part NAME COMMAND...: runs it, shows and keeps its output, counts.
+part() {
+  name=$1
+  shift
+  say "$name"
+  log=$logs/$(printf '%s' "$name" | tr ' /' '__').log
+  { "$@"; echo $? >"$log.code"; } 2>&1 | tee "$log"
+  count "$name" "$log" "$(cat "$log.code")"
+}
+
+wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+
+# configure_and_build FOLDER OPTION...
+configure_and_build() {
+  folder=$1
+  shift
+  say "building $folder"
+  again=
+  [ -f "$folder/build.ninja" ] && again=--reconfigure
+  PATH="$venv/bin:$PATH" "$venv/bin/meson" setup "$folder" $again --wrap-mode=nofallback "-Dpython=$venv/bin/python" "$@" &&
+    "$venv/bin/ninja" -C "$folder"
+}
+
+unit_tests() {
+  for program in $(find "$1/test/unit" -name '*_tests' -type f -perm -u+x 2>/dev/null | sort); do
+    part "unit $(basename "$1") $(basename "$program")" "$program"
+  done
+  [ -n "${program:-}" ] || part "unit $(basename "$1")" sh -c 'echo "no unit test was built"; exit 1'
+  unset program
+}
+
+functional() { "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"; }
+
+# with_pfast PFAST PYTHON ARGUMENT...: functional tests of an installed pfast.
+with_pfast() {
+  executable=$1
+  interpreter=$2
+  shift 2
+  "$executable" --version &&
+    PFAST_TEST_EXECUTABLE="$executable" "$interpreter" -m pytest -q -p no:cacheprovider "$@"
+}
+
+pip_install() {
+  make_venv "$build/install-venv" pytest==9.2.0 &&
+    "$build/install-venv/bin/python" -m pip install -q --force-reinstall --no-deps "$ROOT" &&
+    with_pfast "$build/install-venv/bin/pfast" "$build/install-venv/bin/python" test/functional/test_run_basic.py
+}
+
+meson_install() {
+  rm -rf "$build/installed"
+  "$venv/bin/meson" install -C "$build" --no-rebuild --quiet --destdir "$build/installed" &&
+    with_pfast "$(find "$build/installed" -path '*/bin/pfast' -type f)" "$venv/bin/python" test/functional/test_run_basic.py -k outcomes
+}
+
+sanitizers() {
+  # Undefined symbols are the sanitizers' run-time library's.
+  configure_and_build "$ROOT/build-asan" -Db_sanitize=address,undefined -Db_lundef=false || return 1
+  export LSAN_OPTIONS="suppressions=$ROOT/test/support/lsan.supp:print_suppressions=0"
+  # A test that crashes must crash by its own signal.
+  export ASAN_OPTIONS="handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0"
+  export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
+  unit_tests "$ROOT/build-asan"
+  PFAST_BUILD_DIR=$ROOT/build-asan
+  export PFAST_TEST_GRACE_S=10
+  part "functional with sanitizers" functional test/functional/test_run_basic.py test/functional/test_losses.py
+  unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS PFAST_TEST_GRACE_S
+  PFAST_BUILD_DIR=$build
+}
+
+install_build_packages
+choose_python
+mkdir -p "$logs"
+make_venv "$venv" 'meson>=1.1' ninja pytest==9.2.0
+configure_and_build "$build" || { echo "the build failed"; echo "0 passed, 1 failed"; exit 1; }
+
+wants unit && unit_tests "$build"
+wants layering && part layering "$venv/bin/python" test/layering.py
+wants functional && part functional functional test/functional
+wants conformance && part conformance "$venv/bin/python" test/conformance/run.py --pfast "$build/frontends/cli/pfast" \
+  --suites toolz,click --workers 1,2 --cache "$build/suites" --reuse-oracle
+wants install && part "pip install" pip_install
+wants install && part "meson install" meson_install
+wants sanitizers && { sanitizers || { echo "the sanitizer build failed"; failed=$((failed + 1)); }; }
+
+say "all parts"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

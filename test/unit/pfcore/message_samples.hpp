@@ -1,0 +1,355 @@
+// A message of every type of protocol version 2, with no member left at its default.
+#pragma once
+
+#include <pfcore/messages.hpp>
+
+namespace pf::test {
+
+inline const std::string k_bytes("\x00\xff\n", 3);   // no UTF-8
+
+inline core::PhaseReport sample_phase() {
+  core::PhaseReport phase;
+  phase.when = "call";
+  phase.outcome = "failed";
+  phase.duration_s = 0.25;
+  phase.cpu_s = 0.125;
+  phase.start_s = 1700000000.5;
+  phase.longrepr = ">       assert 0\nE       assert 0";
+  phase.reason = "assert 0 — \xed\xa0\x80";   // with a lone surrogate
+  phase.category = "failed";
+  phase.letter = "F";
+  phase.word = "FAILED";
+  phase.wasxfail = true;
+  phase.headline = "TestA.test_b";
+  phase.location = "test_a.py:7";
+  phase.crash_line = "/suite/test_a.py:7: assert 0";
+  phase.sections = {{"Captured stdout call", "out\n"}, {"Captured stderr call", "err\n"}};
+  phase.properties = {{"key", "value"}};
+  return phase;
+}
+
+inline core::ItemResult sample(core::ItemResult message) {
+  message.item = 4'000'000'000u;
+  message.nodeid = "test_a.py::TestA::test_b[ü]";
+  message.worker = "gw1";
+  message.attempt = 2;
+  message.outcome = "failed";
+  core::PhaseReport setup;
+  setup.when = "setup";
+  setup.outcome = "passed";
+  message.phases = {setup, sample_phase()};
+  message.opaque = {k_bytes, ""};
+  message.lost = "worker 'gw1' crashed while running 'test_a.py::TestA::test_b[ü]'";
+  return message;
+}
+
+inline core::WarningReport sample(core::WarningReport message) {
+  message.when = "runtest";
+  message.nodeid = "test_a.py::test_b";
+  message.message = "/suite/test_a.py:3: UserWarning: careful";
+  message.category = "UserWarning";
+  message.location = "test_a.py::test_b";
+  message.opaque = k_bytes;
+  return message;
+}
+
+inline core::Hello sample(core::Hello message) {
+  message.version = "0.10.0";
+  message.pid = 4711;
+  return message;
+}
+
+inline core::RunRequest sample(core::RunRequest message) {
+  message.argv = {"-k", "name", "caf\xe9"};
+  message.cwd = "/suite/caf\xe9";
+  message.env = {{"PATH", "/usr/bin"}, {"ODD", "\xe9"}, {"A", ""}};
+  message.umask = 077;
+  message.program = "/venv/bin/pytest";
+  message.options.workers = 8;
+  message.options.dist = "loadfile";
+  message.options.reporter = "pytest";
+  message.options.color = "yes";
+  message.options.start_method = "fork";
+  message.options.timeout_s = 1.5;
+  message.options.retries = 3;
+  message.options.full_report = true;
+  message.options.verbose_plan = true;
+  message.options.refresh_only = true;
+  message.terminal.columns = 120;
+  message.terminal.rows = 50;
+  message.terminal.stdin_is_tty = true;
+  message.terminal.stdout_is_tty = true;
+  message.terminal.stderr_is_tty = true;
+  return message;
+}
+
+inline core::CancelRequest sample(core::CancelRequest message) {
+  message.how = "kill";
+  return message;
+}
+
+inline core::StatusRequest sample(core::StatusRequest message) { return message; }
+
+inline core::ShutdownRequest sample(core::ShutdownRequest message) {
+  message.now = true;
+  return message;
+}
+
+inline core::ResizeRequest sample(core::ResizeRequest message) {
+  message.columns = 132;
+  message.rows = 43;
+  return message;
+}
+
+inline core::Welcome sample(core::Welcome message) {
+  message.version = "0.10.0";
+  message.pid = 4712;
+  return message;
+}
+
+inline core::PhaseEvent sample(core::PhaseEvent message) {
+  message.name = "boot";
+  message.detail = "changed: tests/test_a.py";
+  message.elapsed_ms = 12.5;
+  return message;
+}
+
+inline core::PlanEvent sample(core::PlanEvent message) {
+  message.way = "adopt";
+  message.why = "the options equal the generation's";
+  return message;
+}
+
+inline core::CollectedEvent sample(core::CollectedEvent message) {
+  message.selected = 9690;
+  message.deselected = 3;
+  message.errors = 1;
+  message.workers = 2;
+  message.collect_reports = {sample_phase()};
+  return message;
+}
+
+inline core::ProgressEvent sample(core::ProgressEvent message) {
+  message.done = 5;
+  message.total = 9690;
+  message.failed = 1;
+  message.running = {{"gw0", "test_a.py::test_b"}, {"gw1", "test_a.py::test_c"}};
+  return message;
+}
+
+inline core::OutputEvent sample(core::OutputEvent message) {
+  message.stream = 2;
+  message.data = k_bytes;
+  return message;
+}
+
+inline core::FinishedEvent sample(core::FinishedEvent message) {
+  message.exit_code = 3;
+  message.reason = "stopping after 1 failures";
+  message.text_shown = true;
+  message.total = 9690;
+  message.not_run = 2;
+  message.not_run_nodeids = {"test_a.py::test_x", "test_a.py::test_y"};
+  message.duration_s = 1.75;
+  message.wait_ms = 0.5;
+  message.boot_ms = 2200;
+  message.select_ms = 6.25;
+  message.run_ms = 1500;
+  return message;
+}
+
+inline core::ErrorEvent sample(core::ErrorEvent message) {
+  message.code = "boot-failed";
+  message.message = "collect /suite: pytest ended with exit code 4";
+  message.hint = "run pytest there";
+  message.exit_code = 4;
+  message.output = k_bytes;
+  return message;
+}
+
+inline core::StatusReply sample(core::StatusReply message) {
+  message.pid = 4712;
+  message.address = "/run/user/0/pfast/ab12.sock";
+  message.version = "0.10.0";
+  message.uptime_s = 61.5;
+  message.rss_bytes = 12'345'678;
+  core::GenerationStatus generation;
+  generation.id = 3;
+  generation.state = "ready";
+  generation.pid = 4713;
+  generation.items = 9690;
+  generation.age_s = 60.5;
+  generation.rss_bytes = 200'000'000;
+  generation.reason = "changed: conftest.py";
+  message.generations = {generation};
+  core::RunStatus run;
+  run.id = 17;
+  run.done = 5;
+  run.total = 10;
+  core::WorkerStatus worker;
+  worker.name = "gw0";
+  worker.pid = 4714;
+  worker.nodeid = "test_a.py::test_b";
+  worker.for_s = 0.75;
+  run.workers = {worker};
+  message.runs = {run};
+  message.clients = 2;
+  message.root = "/suite";
+  message.python = "/venv/bin/python";
+  return message;
+}
+
+inline core::ShutdownReply sample(core::ShutdownReply message) { return message; }
+
+inline core::BootRequest sample(core::BootRequest message) {
+  message.argv = {"-q", "caf\xe9"};
+  message.scope = {"tests"};
+  message.scope_is_whole = true;
+  message.cwd = "/suite/caf\xe9";
+  message.program = "/venv/bin/pytest";
+  message.umask = 027;
+  return message;
+}
+
+inline core::InputFile sample_input() {
+  core::InputFile input;
+  input.path = "/suite/caf\xe9.py";
+  input.dev = 0xffffffffffffff01u;   // overlay file systems set the highest bits
+  input.ino = 0x8000000000000002u;
+  input.mode = 0100644;
+  input.size = 1234;
+  input.mtime_ns = 1'700'000'000'123'456'789;
+  input.ctime_ns = -1;
+  input.content_hash = std::string("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff", 16);
+  return input;
+}
+
+inline core::BootReady sample(core::BootReady message) {
+  message.nodeids = {"test_a.py::test_b", "test_a.py::test_b", "test_c.py::test_日"};
+  message.groups = {0, 0, 0x01020304};
+  message.inputs = {sample_input(), core::InputFile{}};
+  message.env_read = {{"HOME", "/root"}, {"ODD", "\xe9"}};
+  message.env_absent = {"CI"};
+  message.env_read_whole = true;
+  message.threads = {"pulse (mymodule)"};
+  message.python_version = "3.11.7";
+  message.pytest_version = "9.2.0";
+  message.collect_errors = 1;
+  return message;
+}
+
+inline core::BootFailed sample(core::BootFailed message) {
+  message.exit_code = 4;
+  message.message = "pytest is not installed";
+  message.inputs = {sample_input()};
+  return message;
+}
+
+inline core::ForkRequest sample(core::ForkRequest message) {
+  message.run_id = 17;
+  message.request = sample(core::RunRequest{});
+  return message;
+}
+
+inline core::Forked sample(core::Forked message) {
+  message.run_id = 17;
+  message.pid = 4715;
+  message.error = "Resource temporarily unavailable";
+  return message;
+}
+
+inline core::ChildExited sample(core::ChildExited message) {
+  message.pid = 4715;
+  message.status = 9;
+  return message;
+}
+
+inline core::Selected sample(core::Selected message) {
+  message.way = "fresh";
+  message.why = "-p";
+  message.nodeids = {"test_a.py::test_b", "test_a.py::test_c"};
+  message.groups = {7, 7};
+  message.deselected = 4;
+  message.collect_reports = {sample_phase()};
+  message.maxfail = 1;
+  message.inline_run = true;
+  message.session_over = true;
+  message.outside_scope = true;
+  message.text_shown = true;
+  message.wants_reports = true;
+  return message;
+}
+
+inline core::Assign sample(core::Assign message) {
+  message.workers = 3;
+  message.in_controller = true;
+  message.opaque = true;
+  return message;
+}
+
+inline core::SpawnWorker sample(core::SpawnWorker message) {
+  message.slot = 2;
+  return message;
+}
+
+inline core::WorkerStarted sample(core::WorkerStarted message) {
+  message.slot = 2;
+  message.pid = 4716;
+  return message;
+}
+
+inline core::WorkerExited sample(core::WorkerExited message) {
+  message.slot = 2;
+  message.pid = 4716;
+  message.status = 256;
+  return message;
+}
+
+inline core::ReportForward sample(core::ReportForward message) {
+  message.item = 12;
+  message.worker = "gw2";
+  message.opaque = {k_bytes, k_bytes};
+  message.lost = "worker 'gw2' crashed while running 'test_a.py::test_b'";
+  return message;
+}
+
+inline core::EndRun sample(core::EndRun message) {
+  message.failed = {1, 70'000};
+  message.passed = {0, 2, 3};
+  message.stop_reason = "KeyboardInterrupt";
+  message.interrupted = true;
+  return message;
+}
+
+inline core::ControllerFinished sample(core::ControllerFinished message) {
+  message.exit_code = 1;
+  message.output = k_bytes;
+  message.duration_s = 1.25;
+  return message;
+}
+
+inline core::WorkerFinished sample(core::WorkerFinished message) {
+  message.ran = 12;
+  message.busy_s = 1.5;
+  message.cpu_s = 1.25;
+  message.wall_s = 2.5;
+  message.interrupted = "exit: enough";
+  message.exit_code = 7;
+  message.internal_error = "INTERNALERROR> Traceback";
+  return message;
+}
+
+// Calls `visit` with a sample of every type.
+template <typename Visit>
+void for_every_message(Visit&& visit) {
+  const auto each = [&]<typename... T>(T... empty) { (visit(sample(empty)), ...); };
+  each(core::ItemResult{}, core::WarningReport{}, core::Hello{}, core::RunRequest{}, core::CancelRequest{}, core::StatusRequest{},
+       core::ShutdownRequest{}, core::ResizeRequest{}, core::Welcome{}, core::PhaseEvent{}, core::PlanEvent{},
+       core::CollectedEvent{}, core::ProgressEvent{}, core::OutputEvent{}, core::FinishedEvent{}, core::ErrorEvent{},
+       core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
+       core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
+       core::WorkerStarted{}, core::WorkerExited{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
+       core::WorkerFinished{});
+}
+
+}  // namespace pf::test

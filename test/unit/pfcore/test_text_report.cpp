@@ -1,0 +1,268 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include <pfcore/pickle_reader.hpp>
+#include <pfcore/text_report.hpp>
+
+#include "support.hpp"
+
+using namespace pf::core;
+
+namespace {
+
+// test/data/text_report/<case>: what a real pytest printed, and the events that belong to it; make.py there writes them.
+std::filesystem::path cases() { return pf::test::data_directory() / "text_report"; }
+
+TextStyle read_style(const std::filesystem::path& path) {
+  TextStyle style;
+  const std::map<std::string, std::function<void(const std::string&)>> setters{
+      {"color", [&](const std::string& value) { style.color = value == "1"; }},
+      {"columns", [&](const std::string& value) { style.columns = std::stoi(value); }},
+      {"verbosity", [&](const std::string& value) { style.verbosity = std::stoi(value); }},
+      {"report_chars", [&](const std::string& value) { style.report_chars = value; }},
+      {"durations", [&](const std::string& value) { style.durations = std::stoi(value); }},
+      {"durations_min_s", [&](const std::string& value) { style.durations_min_s = std::stod(value); }},
+      {"durations_min_given", [&](const std::string& value) { style.durations_min_given = value == "1"; }},
+      {"show_capture", [&](const std::string& value) { style.show_capture = value == "1"; }},
+      {"no_summary", [&](const std::string& value) { style.no_summary = value == "1"; }},
+      {"show_warnings", [&](const std::string& value) { style.show_warnings = value == "1"; }},
+      {"fold_skips", [&](const std::string& value) { style.fold_skips = value == "1"; }},
+      {"xfail_tb", [&](const std::string& value) { style.xfail_tb = value == "1"; }},
+      {"full_reasons", [&](const std::string& value) { style.full_reasons = value == "1"; }},
+      {"short_reasons", [&](const std::string& value) { style.short_reasons = value == "1"; }},
+      {"tb", [&](const std::string& value) { style.tb = value; }},
+      {"rootdir", [&](const std::string& value) { style.rootdir = value; }},
+      {"cwd", [&](const std::string& value) { style.cwd = value; }},
+  };
+  std::istringstream lines(pf::test::read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t equals = line.find('=');
+    setters.at(line.substr(0, equals))(line.substr(equals + 1));
+  }
+  return style;
+}
+
+struct Recording {
+  CollectedEvent collected;
+  std::vector<ItemResult> results;
+  std::vector<WarningReport> warnings;
+  FinishedEvent finished;
+};
+
+Recording read_events(const std::filesystem::path& path) {
+  const std::string content = pf::test::read_file(path);
+  std::string_view rest = content;
+  Recording recording;
+  while (rest.size() >= 4) {
+    std::size_t length = 0;
+    for (const char byte : rest.substr(0, 4)) length = length << 8 | static_cast<std::uint8_t>(byte);
+    const Document document = decode_pickle(rest.substr(4, length), Limits::result()).value();
+    const Value& message = document.root();
+    if (message_type(message) == "collected") recording.collected = decode_as<CollectedEvent>(message).value();
+    else if (message_type(message) == "result") recording.results.push_back(decode_as<ItemResult>(message).value());
+    else if (message_type(message) == "warning") recording.warnings.push_back(decode_as<WarningReport>(message).value());
+    else recording.finished = decode_as<FinishedEvent>(message).value();
+    rest.remove_prefix(4 + length);
+  }
+  return recording;
+}
+
+TextReport filled(const TextStyle& style, const Recording& recording) {
+  TextReport report(style);
+  report.add_collected(recording.collected);
+  for (const WarningReport& warning : recording.warnings) report.add_warning(warning);
+  for (const ItemResult& result : recording.results) report.add_result(result);
+  return report;
+}
+
+PhaseReport phase(std::string when, std::string outcome, std::string category) {
+  PhaseReport report;
+  report.when = std::move(when);
+  report.outcome = std::move(outcome);
+  report.category = std::move(category);
+  return report;
+}
+
+ItemResult item(std::uint32_t index, const std::string& name, std::vector<PhaseReport> phases) {
+  ItemResult result;
+  result.item = index;
+  result.nodeid = "test_a.py::" + name;
+  result.phases = std::move(phases);
+  return result;
+}
+
+FinishedEvent finished_after(double seconds) {
+  FinishedEvent event;
+  event.duration_s = seconds;
+  return event;
+}
+
+}  // namespace
+
+TEST_SUITE("pfcore/text_report") {
+  TEST_CASE("a summary is, byte by byte, what pytest prints") {
+    std::size_t compared = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(cases())) {
+      const std::filesystem::path folder = entry.path();
+      if (!std::filesystem::exists(folder / "expected")) continue;
+      CAPTURE(folder.filename().string());
+      const Recording recording = read_events(folder / "events");
+      const bool spoken = std::filesystem::exists(folder / "plugin_output");
+      const std::string plugin_output = spoken ? pf::test::read_file(folder / "plugin_output") : "";
+      const TextReport report = filled(read_style(folder / "style"), recording);
+      CHECK(report.summary(recording.finished, plugin_output) == pf::test::read_file(folder / "expected"));
+      ++compared;
+    }
+    CHECK(compared >= 40);
+  }
+
+  TEST_CASE("results of several workers are told in the order of the run") {
+    Recording recording = read_events(cases() / "warnings" / "events");
+    const std::string expected = pf::test::read_file(cases() / "warnings" / "expected");
+    std::reverse(recording.results.begin(), recording.results.end());
+    CHECK(filled({}, recording).summary(recording.finished, "") == expected);
+  }
+
+  TEST_CASE("a separator is as wide as the terminal and has one fill at least on each side") {
+    TextStyle style;
+    style.columns = 20;
+    CHECK(section_line("ERRORS", '=', style) == "====== ERRORS ======");
+    CHECK(section_line("ERROR", '=', style) == "====== ERROR =======");
+    CHECK(section_line("", '-', style) == "--------------------");
+    CHECK(section_line("a title that is far too long", '_', style) == "_ a title that is far too long _");
+    style.columns = 0;
+    CHECK(section_line("x", '=', style) == "= x =");
+  }
+
+  TEST_CASE("text takes the columns that terminals give it") {
+    CHECK(text_columns("") == 0);
+    CHECK(text_columns("plain") == 5);
+    CHECK(text_columns("日本") == 4);
+    CHECK(text_columns("e\u0301") == 1);
+    CHECK(text_columns("ü") == 1);
+    CHECK(text_columns("🎉") == 2);
+    CHECK(text_columns("ｆ") == 2);
+    CHECK(text_columns("\u200b") == 0);
+    CHECK(text_columns("a\tb") == 2);
+    CHECK(text_columns("\xff\xfe") == 2);
+  }
+
+  TEST_CASE("the counts stand in pytest's order, unknown ones behind, and words are counted as pytest does") {
+    TextReport report({});
+    report.add_result(item(0, "a", {phase("call", "passed", "flaky"), phase("teardown", "failed", "error")}));
+    report.add_result(item(1, "b", {phase("setup", "passed", ""), phase("call", "passed", "passed")}));
+    report.add_result(item(2, "c", {phase("call", "passed", "xpassed")}));
+    report.add_result(item(3, "d", {phase("call", "skipped", "xfailed")}));
+    report.add_result(item(4, "e", {phase("call", "failed", "failed"), phase("teardown", "failed", "error")}));
+    report.add_warning({});
+    CollectedEvent collected;
+    collected.deselected = 7;
+    report.add_collected(collected);
+    CHECK(report.counts_line(finished_after(0.005)) ==
+          "1 failed, 1 passed, 7 deselected, 1 xfailed, 1 xpassed, 1 warning, 2 errors, 1 flaky in 0.01s");
+  }
+
+  TEST_CASE("nothing at all is no tests ran") {
+    const TextReport report({});
+    CHECK(report.counts_line(finished_after(0)) == "no tests ran in 0.00s");
+  }
+
+  TEST_CASE("durations of a minute and more are told twice") {
+    const TextReport report({});
+    CHECK(report.counts_line(finished_after(59.994)) == "no tests ran in 59.99s");
+    CHECK(report.counts_line(finished_after(63)) == "no tests ran in 63.00s (0:01:03)");
+    CHECK(report.counts_line(finished_after(36'005.5)) == "no tests ran in 36005.50s (10:00:05)");
+    CHECK(report.counts_line(finished_after(86'400)) == "no tests ran in 86400.00s (1 day, 0:00:00)");
+  }
+
+  TEST_CASE("the color is that of the worst") {
+    TextStyle style;
+    style.color = true;
+    const auto color_of = [&](const std::vector<std::string>& categories, std::int64_t not_run = 0) {
+      TextReport report(style);
+      for (const std::string& category : categories) report.add_result(item(0, "a", {phase("call", "passed", category)}));
+      FinishedEvent finished = finished_after(1);
+      finished.not_run = not_run;
+      const std::string line = report.counts_line(finished);
+      return line.substr(line.rfind("\x1b[", line.size() - 5) + 2, 2);
+    };
+    CHECK(color_of({"passed"}) == "32");
+    CHECK(color_of({"passed", "failed", "xpassed"}) == "31");
+    CHECK(color_of({"passed", "error"}) == "31");
+    CHECK(color_of({"passed", "xpassed"}) == "33");
+    CHECK(color_of({"passed", "flaky"}) == "33");
+    CHECK(color_of({"skipped"}) == "33");
+    CHECK(color_of({"skipped"}, 1) == "32");
+    CHECK(color_of({}) == "33");
+  }
+
+  TEST_CASE("a failed item can be told alone") {
+    const Recording recording = read_events(cases() / "default" / "events");
+    const std::string expected = pf::test::read_file(cases() / "default" / "expected");
+    const TextReport report({});
+    std::size_t told = 0;
+    for (const ItemResult& result : recording.results) {
+      const std::string text = report.failure_text(result);
+      if (text.empty()) continue;
+      ++told;
+      const bool both = result.nodeid.find("test_both") != std::string::npos;
+      if (!both) CHECK(expected.find(text) != std::string::npos);
+    }
+    CHECK(told == 12);
+  }
+
+  TEST_CASE("a lost worker reads like a failure") {
+    PhaseReport lost = phase("call", "failed", "failed");
+    lost.headline = "test_gone";
+    lost.longrepr = lost.reason = "worker 'gw0' crashed while running 'test_a.py::test_gone': killed by signal 9 (SIGKILL)";
+    TextStyle style;
+    style.columns = 100;
+    TextReport report(style);
+    report.add_result(item(0, "test_gone", {lost}));
+    FinishedEvent finished = finished_after(1);
+    finished.exit_code = 1;
+    CHECK(report.summary(finished, "") ==
+          section_line("FAILURES", '=', style) + "\n" + section_line("test_gone", '_', style) + "\n" +
+          "worker 'gw0' crashed while running 'test_a.py::test_gone': killed by signal 9 (SIGKILL)\n" +
+          section_line("short test summary info", '=', style) + "\n" +
+          "FAILED test_a.py::test_gone - worker 'gw0' crashed while running 'test_a.py::test_gone': killed b...\n" +
+          section_line("1 failed in 1.00s", '=', style) + "\n");
+  }
+
+  TEST_CASE("a run that could not be completed names what it owes") {
+    TextReport report({});
+    FinishedEvent finished = finished_after(1);
+    finished.exit_code = 3;
+    finished.reason = "the run's controller ended before its session did (exit code 1)";
+    finished.not_run = 3;
+    finished.not_run_nodeids = {"test_a.py::test_b", "test_a.py::test_c"};
+    CHECK(report.summary(finished, "") ==
+          section_line(finished.reason, '!', {}) + "\nNOT RUN test_a.py::test_b\nNOT RUN test_a.py::test_c\nNOT RUN and 1 more\n" +
+          section_line("no tests ran in 1.00s", '=', {}) + "\n");
+  }
+
+  TEST_CASE("an interrupted run says so, without color") {
+    TextStyle style;
+    style.color = true;
+    TextReport report(style);
+    FinishedEvent finished = finished_after(1);
+    finished.exit_code = 2;
+    finished.reason = "KeyboardInterrupt";
+    const std::string text = report.summary(finished, "");
+    CHECK(text.starts_with("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!! KeyboardInterrupt !!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!\n"));
+  }
+
+  TEST_CASE("reports of collectors without a category are sorted by their outcome") {
+    CollectedEvent collected;
+    collected.collect_reports = {phase("collect", "failed", ""), phase("collect", "skipped", "")};
+    TextReport report({});
+    report.add_collected(collected);
+    CHECK(report.counts_line(finished_after(1)) == "1 skipped, 1 error in 1.00s");
+  }
+}
