@@ -222,13 +222,17 @@ void GenerationPool::on_generation_failed(Generation& generation) {
   last_failure_ = generation.status(loop_.now());
   if (generation.plan().background) failed_scope_ = generation.plan().scope;
   std::vector<std::int64_t> refused;
-  const bool still_true = !generation.inputs() || !generation.inputs()->file_change();
+  std::optional<bool> still_true;          // looked at only when somebody else waits
+  const auto is_still_true = [&] {
+    if (!still_true) still_true = !generation.inputs() || !generation.inputs()->file_change();
+    return *still_true;
+  };
   for (const auto& [run_id, wait] : waits_) {
     if (wait.waits_for != generation.id()) continue;
     const core::RunRequest& request = wait.user->request();
     // Another run's arguments, folder or environment may do better, and so may a file that was mended meanwhile.
-    const bool same = request.argv == generation.plan().argv && request.cwd == generation.plan().spec.cwd &&
-                      request.env == generation.plan().spec.env && still_true && !generation.plan().background;
+    const bool same = !wait.own_boot && !generation.plan().background && request.argv == generation.plan().argv &&
+                      request.cwd == generation.plan().spec.cwd && request.env == generation.plan().spec.env && is_still_true();
     const bool again = generation.worth_another_try() && wait.boots < k_boots_per_run;
     if ((wait.own_boot || same) && !again) refused.push_back(run_id);
   }

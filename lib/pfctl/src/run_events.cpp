@@ -47,6 +47,7 @@ void RunState::deliver(core::ItemResult result, std::string worker) {
   result.nodeid = selected_.nodeids[result.item];
   result.worker = std::move(worker);
   if (result.outcome.empty()) result.outcome = core::item_outcome(result.phases);
+  // A try that is going to be repeated is told, but it is no result.
   const bool is_final = result.outcome != "rerun";
   if (is_final && tally_.record(result.item, result.outcome) != core::Accepted::first) {
     if (fault_.empty()) fault_ = "'" + result.nodeid + "' was reported twice";

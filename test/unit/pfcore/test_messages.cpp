@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <set>
 #include <string>
 #include <vector>
@@ -326,6 +327,31 @@ TEST_SUITE("pfcore/messages") {
     CHECK(back->nodeids == ready.nodeids);
     CHECK(back->groups == ready.groups);
     CHECK(back->inputs.back().path == ready.inputs.back().path);
+  }
+
+  TEST_CASE("the manual names every message and every field") {
+    const std::string manual = pf::test::read_file(pf::test::data_directory() / "../../lib/pfcore/PROTOCOL.md");
+    const auto names = [&](const std::string& word) {
+      const auto is_part = [](char letter) { return std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '_'; };
+      for (std::size_t at = manual.find(word); at != std::string::npos; at = manual.find(word, at + 1)) {
+        if (!is_part(manual[at - 1]) && !is_part(manual[at + word.size()])) return true;
+      }
+      return false;
+    };
+    for_every_message([&]<typename T>(const T& message) {
+      CHECK_MESSAGE(manual.find("`" + std::string(T::k_type) + "`") != std::string::npos, T::k_type);
+      const Document document = decoded(encode(message));
+      std::vector<Value> open{document.root()};
+      while (!open.empty()) {
+        const Value value = open.back();
+        open.pop_back();
+        for (const Value& item : value.items()) open.push_back(item);
+        for (const DictEntry& entry : value.entries()) {
+          if (const auto key = entry.key.as_str()) CHECK_MESSAGE(names(std::string(*key)), T::k_type, ": ", *key);
+          open.push_back(entry.value);
+        }
+      }
+    });
   }
 
   TEST_CASE("a message cut at any byte is refused") {
