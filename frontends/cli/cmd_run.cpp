@@ -116,7 +116,7 @@ RunsResult run_repeatedly(const Context& context, const RunOptions& options, Eve
   for (int turn = 0; turn < options.runs; ++turn) {
     auto connection = connect(context, options);
     if (!connection) {
-      result.exit_code = refuse(exit_code_of_start(connection.error()), connection.error(), "`pfast logs` shows what the daemon said");
+      result.exit_code = refuse_connection(k_exit_not_started, context, connection.error(), "`pfast logs` shows what the daemon said");
       return result;
     }
     // Not before: a client that waits for another one's daemon to start must be easy to interrupt.
@@ -151,7 +151,7 @@ int run_all(const Context& context, const RunOptions& options, SignalChannel* si
 
 int print_workers(const RunOptions& options) {
   int exit_code = 0;
-  const auto context = find_settings(options.where, exit_code);
+  const auto context = find_settings(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
   const std::int64_t wanted = options.workers ? *options.workers : context->settings.workers;
   std::printf("%lld\n", static_cast<long long>(wanted >= 0 ? wanted : ctl::default_worker_count()));

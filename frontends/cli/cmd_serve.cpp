@@ -83,7 +83,7 @@ int serve_command(const ServeOptions& options) {
   ctl::ConnectOptions connecting;
   connecting.start = start_options(*context, options.ttl_s);
   auto connection = ctl::connect_to_daemon(context->address, connecting);
-  if (!connection) return refuse(exit_code_of_start(connection.error()), connection.error(), "`pfast logs` shows what the daemon said");
+  if (!connection) return refuse_connection(k_exit_not_started, *context, connection.error(), "`pfast logs` shows what the daemon said");
   const bool started = connection->started_daemon();
   const auto pid = static_cast<long long>(connection->welcome().pid);
   warm_up(*connection, *context, options);

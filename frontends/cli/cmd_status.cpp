@@ -75,7 +75,7 @@ int status_command(const StatusOptions& options) {
   auto context = find_context(options.where, Purpose::look, exit_code);
   if (!context) return exit_code;
   auto connection = connect_to_existing(context->address);
-  if (!connection) return refuse(k_exit_no_daemon, connection.error(), "`pfast run` and `pfast serve` start a daemon");
+  if (!connection) return refuse_connection(k_exit_no_daemon, *context, connection.error(), "`pfast run` and `pfast serve` start a daemon");
   auto status = ask<core::StatusReply>(*connection, core::StatusRequest{}, k_patience);
   if (!status) return refuse(k_exit_no_daemon, status.error());
   if (options.json) std::printf("%s\n", status_json(*status).dump(2, ' ', false, Json::error_handler_t::replace).c_str());

@@ -18,7 +18,7 @@ int stop_command(const StopOptions& options) {
   auto context = find_context(options.where, Purpose::look, exit_code);
   if (!context) return exit_code;
   auto connection = connect_to_existing(context->address);
-  if (!connection) return refuse(k_exit_no_daemon, connection.error());
+  if (!connection) return refuse_connection(k_exit_no_daemon, *context, connection.error(), "`pfast list` shows the daemons that there are");
   const std::int64_t pid = connection->welcome().pid;
   const auto pidfd = ctl::open_pidfd(pid);
   core::ShutdownRequest request;

@@ -96,7 +96,7 @@ std::string find_forkserver(const core::Environment& env) {
   return first_match(here + "/../lib*/python3*/*-packages/pfast/pfast-forkserver");
 }
 
-std::optional<Context> find_settings(const Where& where, int& exit_code) {
+std::optional<Context> find_settings(const Where& where, Purpose purpose, int& exit_code) {
   Context context;
   context.env = ctl::current_environment();
   context.cwd = current_folder();
@@ -106,8 +106,10 @@ std::optional<Context> find_settings(const Where& where, int& exit_code) {
   }
   if (!find_root(context, where, exit_code)) return std::nullopt;
   auto settings = ctl::load_settings(context.root, context.env);
+  // Whoever has broken the file can still look at the daemon and stop it: the environment alone decides then.
+  if (!settings && purpose == Purpose::look) settings = ctl::load_settings("/dev/null", context.env);
   if (!settings) {
-    exit_code = refuse(k_exit_configuration, settings.error(), "mend what the message names");
+    exit_code = refuse(k_exit_configuration, settings.error(), "correct that setting, or remove it");
     return std::nullopt;
   }
   context.settings = std::move(*settings);
@@ -115,7 +117,7 @@ std::optional<Context> find_settings(const Where& where, int& exit_code) {
 }
 
 std::optional<Context> find_context(const Where& where, Purpose purpose, int& exit_code) {
-  auto context = find_settings(where, exit_code);
+  auto context = find_settings(where, purpose, exit_code);
   if (!context) return std::nullopt;
   const std::string& wanted = where.address.empty() ? context->settings.address : where.address;
   context->explicit_address = !wanted.empty();
@@ -141,10 +143,15 @@ ctl::StartOptions start_options(const Context& context, std::optional<double> tt
   return start;
 }
 
-int exit_code_of_start(const core::Error& error) {
+int refuse_connection(int exit_code, const Context& context, const core::Error& error, std::string_view hint) {
   // `refused` is both: what lies at the address is not ours, and the daemon's own reason not to serve.
   const bool by_daemon = error.message.starts_with("start the daemon") || error.message.starts_with("talk to the daemon");
-  return error.code == core::ErrorCode::refused && !by_daemon ? k_exit_runtime_dir : k_exit_not_started;
+  const bool not_ours = error.code == core::ErrorCode::refused && !by_daemon;
+  Complaint complaint = complaint_of(error);
+  // Nobody is told to remove a file whose name was given by mistake.
+  if (not_ours && context.explicit_address) complaint.hint = "name another socket with --address or PFAST_ADDRESS";
+  if (complaint.hint.empty()) complaint.hint = hint;
+  return refuse(not_ours ? k_exit_runtime_dir : exit_code, complaint.message, complaint.hint);
 }
 
 }  // namespace pf::cli

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <pfcore/messages.hpp>
 #include <pfctl/client.hpp>
@@ -25,14 +26,14 @@ struct Context {
 };
 
 enum class Purpose {
-  run,        // a daemon may be started: all of it, and the interpreter must be of pfast's version
-  look,       // a daemon that is there is asked: only what its address needs
+  run,        // a daemon may be started: everything must be right, and the interpreter of pfast's version
+  look,       // a daemon that is there is asked: only what its address needs; a file of settings may be broken by now
 };
 
 // nullopt: the reason has been printed and `exit_code` is set.
 [[nodiscard]] std::optional<Context> find_context(const Where& where, Purpose purpose, int& exit_code);
 // The part without interpreter and address.
-[[nodiscard]] std::optional<Context> find_settings(const Where& where, int& exit_code);
+[[nodiscard]] std::optional<Context> find_settings(const Where& where, Purpose purpose, int& exit_code);
 
 // pfast-forkserver: PFAST_FORKSERVER, else beside the package in a virtual environment, in libexec of a prefix, or in the
 // build folder, all relative to this executable; empty when it is nowhere.
@@ -40,7 +41,7 @@ enum class Purpose {
 
 // How a client starts the daemon of this context.
 [[nodiscard]] ctl::StartOptions start_options(const Context& context, std::optional<double> ttl_s);
-// What to exit with when no daemon could be started or reached.
-[[nodiscard]] int exit_code_of_start(const core::Error& error);
+// Says why no daemon could be reached or started. Returns 75 when what lies at the address is not ours, else `exit_code`.
+int refuse_connection(int exit_code, const Context& context, const core::Error& error, std::string_view hint);
 
 }  // namespace pf::cli

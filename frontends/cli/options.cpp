@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -125,6 +126,33 @@ CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
   return sub;
 }
 
+struct Commands {
+  CLI::App* run;
+  CLI::App* serve;
+  CLI::App* status;
+  CLI::App* list;
+  CLI::App* stop;
+  CLI::App* logs;
+};
+
+Commands add_commands(CLI::App& app, Parsed& parsed) {
+  Commands commands{};
+  commands.run = add_run(app, parsed);
+  commands.serve = add_serve(app, parsed);
+  commands.status = app.add_subcommand("status", "Shows the daemon, its generations, runs and clients");
+  add_where(*commands.status, parsed.status.where);
+  commands.status->add_flag("--json", parsed.status.json, "As one JSON object");
+  commands.list = app.add_subcommand("list", "Lists the daemons of this user's runtime directory");
+  commands.list->add_flag("--json", parsed.list.json, "As a JSON array");
+  commands.stop = app.add_subcommand("stop", "Ends the daemon once its runs are over, and waits for that");
+  add_where(*commands.stop, parsed.stop.where);
+  commands.stop->add_flag("--now", parsed.stop.now, "Cancels what runs");
+  commands.logs = app.add_subcommand("logs", "Prints the daemon's log");
+  add_where(*commands.logs, parsed.logs.where);
+  commands.logs->add_flag("-f,--follow", parsed.logs.follow, "Goes on as the log grows");
+  return commands;
+}
+
 // Help and version are CLI11's to print; an error is said in pfast's form.
 Answered answer(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return {app.exit(error)};
@@ -149,6 +177,13 @@ Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, con
   return run;
 }
 
+std::optional<Answered> refuse_unbuilt_command(std::string_view command) {
+  for (const UnbuiltCommand& unbuilt : k_unbuilt_commands) {
+    if (command == unbuilt.name) return refuse_unbuilt("`pfast " + std::string(command) + "`", unbuilt.instead);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
@@ -157,44 +192,29 @@ Command parse_command_line(int argc, char** argv) {
   app.set_version_flag("--version", std::string("pfast ") + PF_VERSION);
   app.footer(k_epilogue);
   app.require_subcommand(0, 1);
-
   Parsed parsed;
-  CLI::App* run = add_run(app, parsed);
-  CLI::App* serve = add_serve(app, parsed);
-  CLI::App* status = app.add_subcommand("status", "Shows the daemon, its generations, runs and clients");
-  add_where(*status, parsed.status.where);
-  status->add_flag("--json", parsed.status.json, "As one JSON object");
-  CLI::App* list = app.add_subcommand("list", "Lists the daemons of this user's runtime directory");
-  list->add_flag("--json", parsed.list.json, "As a JSON array");
-  CLI::App* stop = app.add_subcommand("stop", "Ends the daemon once its runs are over, and waits for that");
-  add_where(*stop, parsed.stop.where);
-  stop->add_flag("--now", parsed.stop.now, "Cancels what runs");
-  CLI::App* logs = app.add_subcommand("logs", "Prints the daemon's log");
-  add_where(*logs, parsed.logs.where);
-  logs->add_flag("-f,--follow", parsed.logs.follow, "Goes on as the log grows");
+  const Commands commands = add_commands(app, parsed);
 
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  for (const UnbuiltCommand& unbuilt : k_unbuilt_commands) {
-    if (command == unbuilt.name) return refuse_unbuilt("`pfast " + std::string(command) + "`", unbuilt.instead);
-  }
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const std::string command = words.empty() ? std::string() : words.front();
+  if (const auto refused = refuse_unbuilt_command(command)) return *refused;
   const bool is_run = command == "run";
-  const RunArguments arguments(is_run ? std::vector<std::string>(argv + 2, argv + argc) : std::vector<std::string>());
-  std::vector<std::string> words = arguments.visible();
-  if (is_run) words.insert(words.begin(), "run");
-  else if (argc > 1) words.assign(argv + 1, argv + argc);
-  std::reverse(words.begin(), words.end());   // as CLI11 wants a vector
+  const RunArguments arguments(is_run ? std::vector<std::string>(words.begin() + 1, words.end()) : std::vector<std::string>());
+  if (is_run) words = arguments.visible();
+  if (is_run) words.insert(words.begin(), command);
+  std::reverse(words.begin(), words.end());   // as CLI11 takes a vector
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     return answer(app, error);
   }
-  if (*run) return finish_run(std::move(parsed), run->remaining(), arguments);
+  if (*commands.run) return finish_run(std::move(parsed), commands.run->remaining(), arguments);
   parsed.serve.ttl_s = seconds_from(parsed.serve_ttl);
-  if (*serve) return parsed.serve;
-  if (*status) return parsed.status;
-  if (*list) return parsed.list;
-  if (*stop) return parsed.stop;
-  if (*logs) return parsed.logs;
+  if (*commands.serve) return parsed.serve;
+  if (*commands.status) return parsed.status;
+  if (*commands.list) return parsed.list;
+  if (*commands.stop) return parsed.stop;
+  if (*commands.logs) return parsed.logs;
   std::fputs(app.help().c_str(), stdout);
   return Answered{0};
 }

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t k_default_columns = 80;
 constexpr std::int64_t k_least_columns = 40;        // below, pytest takes 80 too
+constexpr std::string_view k_erase_rest = "\x1b[K";
 constexpr std::string_view k_erase_line = "\r\x1b[K";
 
 // shutil.get_terminal_size: a variable that is no positive number counts as not set.
@@ -96,8 +97,8 @@ std::chrono::milliseconds LiveLine::due_in() const {
 
 void LiveLine::show(std::string_view text, int columns) {
   if (!enabled_ || due_in().count() > 0) return;
-  // The last column stays free: a terminal may wrap behind it.
-  write_to(fd_, std::string(k_erase_line) + fitting(text, columns - 1));
+  // The last column stays free: a terminal may wrap behind it. Written over and then cut off, so that nothing flickers.
+  write_to(fd_, '\r' + fitting(text, columns - 1) + std::string(k_erase_rest));
   shown_ = true;
   drawn_at_ = Clock::now();
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import fake_daemon
 import pytest
 from fake_daemon import Conversation, FakeDaemon, Script
 from harness import Case, Finished
+from processes import wait_until
 
 INTERNAL = 70
 NO_DAEMON = 71
@@ -80,7 +82,7 @@ def assert_refused(done: Finished, code: int, *words: str) -> None:
         ["-W", "error::UserWarning"],
         ["@more-arguments"],
         ["test_é.py::test_x[ü-1]"],
-        ["--dumpling", "-nonsense=1"],
+        ["--dumpling", "--workersome=1", "-Nope"],
         ["a", "-x", "b", "-q", "c"],
         ["{x}", "[y]", "'z'", '"w"', "\\"],
     ],
@@ -89,8 +91,7 @@ def assert_refused(done: Finished, code: int, *words: str) -> None:
 def test_unknown_arguments_are_pytests(case: Case, daemon: Start, args: list[str]) -> None:
     fake = daemon()
     assert case.run(*args).code == 0
-    if args != ["-nonsense=1"]:
-        assert fake.argv == args
+    assert fake.argv == args
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,13 @@ def test_version(case: Case) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "stop", "logs"])
+def test_broken_settings_do_not_hide_a_daemon(case: Case, command: str) -> None:
+    case.write({"pfast.toml": "workers = = 3\n"})
+    assert_refused(case.pfast(command), NO_DAEMON, str(case.runtime))
+    assert case.run().code == 76
+
+
+@pytest.mark.parametrize("command", ["status", "stop", "logs"])
 def test_an_address_that_is_named_needs_no_interpreter(case: Case, command: str) -> None:
     done = case.pfast(command, "--address", str(case.home / "none"), "--python", "/no/such/python")
     assert_refused(done, NO_DAEMON, str(case.home / "none"))
@@ -395,7 +403,8 @@ def test_a_dump_is_the_predecessors(case: Case, daemon: Start) -> None:
     assert case.run("--dump", str(target)).code == 1
     expected = {"test_a.py::test_a": "passed", "test_a.py::test_b[é]": "failed"}
     assert json.loads(target.read_text()) == expected
-    assert case.pfast("run", env={"OUTCOME_DUMP": "other.json"}).code == 1
+    variable = {**case.env, "OUTCOME_DUMP": "other.json"}
+    assert subprocess.run([case.pfast_path, "run"], cwd=case.project, env=variable, stdout=subprocess.DEVNULL, timeout=30).returncode == 1
     assert json.loads((case.project / "other.json").read_text()) == expected
     assert sorted(path.name for path in case.project.iterdir()) == ["dump.json", "other.json"]
 
@@ -488,3 +497,37 @@ def test_a_client_that_ignores_hang_ups_goes_on(case: Case, daemon: Start) -> No
         process.send_signal(signal.SIGHUP)
         hung_up.set()
         assert process.wait(20) == 0
+
+
+# -- a daemon of one's own ---------------------------------------------------------------------------------------------
+
+
+SLEEPER = {"pytest.ini": "[pytest]\n", "test_s.py": "import time\ndef test_s():\n    open('begun', 'w').close()\n    time.sleep(60)\n"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_daemon_leaves_nothing_behind_however_it_ends(case: Case, number: signal.Signals) -> None:
+    case.write(SLEEPER)
+    running = case.start_pfast("run", "--no-daemon", "-n", "2")
+    assert wait_until((case.project / "begun").exists, 60), running.err
+    private = [path.name for path in (case.home / "t").iterdir() if path.name.startswith("pfast-")]
+    assert len(private) == 1
+    running.process.send_signal(number)
+    done = running.finish(20)
+    assert done.code == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 2}[number]
+    assert wait_until(lambda: not case.processes(), 5), "\n".join(map(str, case.processes()))
+    assert wait_until(lambda: not (case.home / "t" / private[0]).exists(), 2)
+
+
+def test_no_daemon_says_why_it_could_not_start(case: Case) -> None:
+    assert_refused(case.run("--no-daemon", env={"TMPDIR": "/no/such/folder"}), 72, "/no/such/folder", "TMPDIR")
+
+
+@pytest.mark.parametrize("args", [["run"], ["run", "--no-daemon"], ["serve"]], ids=" ".join)
+def test_a_forkserver_that_is_not_installed(case: Case, args: list[str]) -> None:
+    alone = case.home / "bin" / "pfast"
+    alone.parent.mkdir()
+    shutil.copy(case.pfast_path, alone)
+    done = subprocess.run([alone, *args], cwd=case.project, env=case.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 72
+    assert "pfast-forkserver" in done.stderr and "PFAST_FORKSERVER" in done.stderr

@@ -112,6 +112,8 @@ class Case:
         self.project = self.home / "p"
         self.runtime = self.home / "r"
         self.cookie = f"PFAST_TEST_COOKIE={uuid.uuid4().hex}"
+        #: Options that name a daemon of its own kind: --python, --address, …
+        self.where: list[str] = []
         self._count = 0
         self._plain: dict[tuple[str, ...], Finished] = {}
         for folder in (self.project, self.home / "t"):
@@ -210,7 +212,7 @@ class Case:
 
     def status(self) -> dict[str, Any] | None:
         """`pfast status --json`, None when there is no daemon."""
-        done = self.pfast("status", "--json")
+        done = self.pfast("status", "--json", *self.where)
         assert done.code in (0, 71), done
         return dict(json.loads(done.out)) if done.code == 0 else None
 
@@ -241,7 +243,7 @@ class Case:
             assert not left, f"left by a run {GRACE_S:.0f} s after its end:\n{left}"
 
     def stop(self) -> Finished:
-        return self.pfast("stop")
+        return self.pfast("stop", *self.where)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

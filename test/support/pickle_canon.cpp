@@ -1,11 +1,11 @@
 // What pfcore makes of pickles, for tests in other languages.
 //
-//   pickle_canon [--greeting | --control] [--wire] [--encode PROTOCOL]
+//   pickle_canon [--greeting | --control] [--python2-names] [--wire] [--encode PROTOCOL]
 //
 // Input: records of an 8-byte little-endian length and that many bytes. Output, one line a record, flushed:
 //   ok <microseconds> <heap bytes of the Document> <peak heap bytes> <canonical text>
 //   no <microseconds> 0 <peak heap bytes> <error code> <offset> <message>
-// With --encode the line of an accepted pickle has, instead of the text, the hexadecimal digits of what PickleWriter
+// A canonical text is cut off at 64 MiB. With --encode the line of an accepted pickle has, instead of the text, the hexadecimal digits of what PickleWriter
 // makes of the value. With --wire a record is a byte stream of which the first frame is decoded.
 // Peak heap counts what decoding alone asks for, over what the program held before.
 #include <algorithm>
@@ -84,6 +84,7 @@ void* operator new(std::size_t bytes) {
   if (place == nullptr) throw std::bad_alloc();
   return place;
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return __wrap_malloc(bytes == 0 ? 1 : bytes); }
 void operator delete(void* place) noexcept { __wrap_free(place); }
 void operator delete(void* place, std::size_t) noexcept { __wrap_free(place); }
 
@@ -91,6 +92,8 @@ namespace {
 
 using namespace pf::core;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t k_longest_text = 64u << 20;
 
 struct Options {
   Limits limits = Limits::result();
@@ -141,7 +144,7 @@ void answer(const std::string& record, const Options& options) {
   } else {
     line = "ok " + std::to_string(took) + " " + std::to_string(document->heap_bytes()) + " " + std::to_string(peak) + " ";
     if (options.protocol == 0) {
-      line += canonical_text(document->root());
+      line += canonical_text(document->root(), k_longest_text);
     } else {
       PickleWriter writer(options.protocol);
       writer.value(document->root());
@@ -154,14 +157,17 @@ void answer(const std::string& record, const Options& options) {
 }
 
 bool parse(int argc, char** argv, Options& options) {
+  bool python2_names = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--greeting") options.limits = Limits::greeting();
     else if (argument == "--control") options.limits = Limits::control();
+    else if (argument == "--python2-names") python2_names = true;
     else if (argument == "--wire") options.wire = true;
     else if (argument == "--encode" && i + 1 < argc) options.protocol = std::atoi(argv[++i]);
     else return false;
   }
+  options.limits.python2_names = python2_names;
   return true;
 }
 
@@ -170,7 +176,7 @@ bool parse(int argc, char** argv, Options& options) {
 int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) {
-    std::fputs("usage: pickle_canon [--greeting | --control] [--wire] [--encode PROTOCOL] < records\n", stderr);
+    std::fputs("usage: pickle_canon [--greeting | --control] [--python2-names] [--wire] [--encode PROTOCOL] < records\n", stderr);
     return 2;
   }
   std::string record;

@@ -90,17 +90,21 @@ struct Level {
 
 class CanonWriter {
  public:
+  explicit CanonWriter(std::size_t most_bytes) noexcept : most_bytes_(most_bytes) {}
+
   std::string write(const Value& root) {
     texts_.emplace_back();
     begin(root);
-    while (!levels_.empty()) {
+    while (!levels_.empty() && texts_.front().text.size() < most_bytes_) {
       Level& level = levels_.back();
       const bool more = level.set ? step_set(level) : level.container.kind() == Kind::dict ? step_dict(level) : step_sequence(level);
       if (more) continue;
       out() += brackets(level.container.kind()).close;
       levels_.pop_back();
     }
-    return std::move(texts_.back().text);
+    std::string& text = texts_.front().text;
+    text.resize(std::min(text.size(), most_bytes_));
+    return std::move(text);
   }
 
  private:
@@ -226,12 +230,13 @@ class CanonWriter {
     }
   }
 
+  std::size_t most_bytes_;
   std::vector<Text> texts_;
   std::vector<Level> levels_;
 };
 
 }  // namespace
 
-std::string canonical_text(const Value& value) { return CanonWriter().write(value); }
+std::string canonical_text(const Value& value, std::size_t most_bytes) { return CanonWriter(most_bytes).write(value); }
 
 }  // namespace pf::core

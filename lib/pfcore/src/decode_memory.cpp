@@ -111,7 +111,9 @@ void DecodeMemory::free_block(Block* block) noexcept {
 }
 
 std::size_t DecodeMemory::growth(std::size_t current, std::size_t needed) const noexcept {
-  const std::size_t roomy = std::max(needed, current + current / 2);
+  // Mapped blocks grow without a copy, so that they can do it in smaller steps.
+  const std::size_t more = current < k_map_from_bytes ? current / 2 : current / 4;
+  const std::size_t roomy = std::max(needed, current + more);
   if (allows(roomy)) return roomy;
   return needed;
 }

@@ -84,7 +84,8 @@ class DecodeMemory {
   void free_block(Block* block) noexcept;
   void own(Block* block) noexcept { owned_.add(block); }
   void disown(Block* block) noexcept { owned_.remove(block); }
-  // A capacity for an array that must hold `needed`: half as much again where the bound has room, else just enough.
+  // A capacity for an array that must hold `needed`: a part more than there was where the bound has room, else
+  // just enough.
   [[nodiscard]] std::size_t growth(std::size_t current, std::size_t needed) const noexcept;
 
   // Counts memory that is going to be needed, or that a reader of the value would need.

@@ -287,6 +287,9 @@ KeyFault KeyHasher::hash(const Value& key, std::uint32_t& hash) {
 
 bool KeyHasher::equal_scalars(const Value& left, const Value& right) {
   const Kind kind = left.kind();
+  if (kind == Kind::integer && right.kind() == kind) {
+    return ValueAccess::integer_of(left) == ValueAccess::integer_of(right);
+  }
   if (kind == right.kind() && is_text(kind)) {
     const std::string_view a = ValueAccess::text_of(left);
     const std::string_view b = ValueAccess::text_of(right);

@@ -1,5 +1,6 @@
 #include "key_table.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -28,6 +29,13 @@ constexpr std::size_t k_text_bytes_a_step = 64;
 
 std::size_t slot_count(std::size_t entries) noexcept { return std::bit_ceil(entries + entries / 3 + 1); }
 
+constexpr std::size_t k_first_index_entries = 1024;
+
+bool is_full(const KeyIndex& index, std::size_t entries) noexcept {
+  const std::size_t slots = index.mask + std::size_t{1};
+  return entries > slots - slots / 4;
+}
+
 // The slots hold the whole hash, so that an index grows without looking at the keys.
 void insert_slot(KeyIndex& index, KeyIndex::Slot slot) noexcept {
   std::uint32_t at = slot.hash & index.mask;
@@ -41,8 +49,10 @@ KeyFault KeyTable::take(MutableNode& node, bool is_dict, std::size_t count) {
   const std::size_t stride = is_dict ? sizeof(DictEntry) : sizeof(Value);
   const std::size_t end = node.size + count;
   raise_work_limit();
-  if (end > k_linear_search_most) {
-    if (const KeyFault fault = build_index(node, stride, end); fault != KeyFault::none) return fault;
+  if (end > k_linear_search_most && node.index == nullptr) {
+    // No larger than what is known to have different keys: a later one may be refused.
+    const KeyFault fault = build_index(node, stride, std::min(end, k_first_index_entries));
+    if (fault != KeyFault::none) return fault;
   }
   for (std::size_t next = node.size; next < end; ++next) {
     const Value& key = key_at(node, stride, next);
@@ -51,6 +61,10 @@ KeyFault KeyTable::take(MutableNode& node, bool is_dict, std::size_t count) {
                                                  : find_or_index(node, stride, key, found);
     if (fault != KeyFault::none) return fault;
     if (!found) {
+      if (node.index != nullptr && is_full(*node.index, node.size + 1)) {
+        const KeyFault grown = build_index(node, stride, 2 * std::size_t{node.size});
+        if (grown != KeyFault::none) return grown;
+      }
       if (next != node.size) std::memcpy(entry_at(node, stride, node.size), entry_at(node, stride, next), stride);
       ++node.size;
     } else if (is_dict) {
@@ -104,7 +118,6 @@ KeyFault KeyTable::find_or_index(MutableNode& node, std::size_t stride, const Va
 // Makes an index with room for `entries`, or a larger one of the one that is there.
 KeyFault KeyTable::build_index(MutableNode& node, std::size_t stride, std::size_t entries) {
   const std::size_t slots = slot_count(entries);
-  if (node.index != nullptr && node.index->mask + std::size_t{1} >= slots) return KeyFault::none;
   Block* const block = memory_.new_block(sizeof(KeyIndex) + slots * sizeof(KeyIndex::Slot));
   if (block == nullptr) return KeyFault::over_heap_bound;
   memory_.own(block);
@@ -128,8 +141,8 @@ KeyFault KeyTable::build_index(MutableNode& node, std::size_t stride, std::size_
   return KeyFault::none;
 }
 
-// Honest keys take a few steps each: sixteen a byte of pickle are far more, and the million covers small pickles.
-void KeyTable::raise_work_limit() noexcept { hasher_.allow_work((std::size_t{1} << 20) + 16 * memory_.consumed()); }
+// Honest keys take about one step a byte; what is allowed without counting covers small pickles.
+void KeyTable::raise_work_limit() noexcept { hasher_.allow_work((std::size_t{1} << 19) + 3 * memory_.consumed()); }
 
 std::optional<std::size_t> find_str_key(const MutableNode& dict, std::string_view key) noexcept {
   if (dict.index == nullptr) {

@@ -136,7 +136,7 @@ char* PickleMachine::allocate(std::size_t bytes) {
   return static_cast<char*>(place);
 }
 
-bool PickleMachine::push_again(const Value& value) {
+bool PickleMachine::push_again(Value value) {
   const Kind kind = value.kind();
   if (kind >= Kind::bytearray) {
     if (kind == k_kind_global) ++globals_;

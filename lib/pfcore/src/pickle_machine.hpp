@@ -44,12 +44,12 @@ class PickleMachine {
 
   // ---- values
   // A value that this opcode makes.
-  [[nodiscard]] bool push_new(const Value& value) {
+  [[nodiscard]] bool push_new(Value value) {
     if (++objects_ > limits_.max_objects) return fail(ErrorCode::limit, "too many values");
     return push(value);
   }
   // A value that exists already.
-  [[nodiscard]] bool push_again(const Value& value);
+  [[nodiscard]] bool push_again(Value value);
   [[nodiscard]] bool push_text(Kind kind, std::string_view bytes_of_input);   // str or bytes; str is checked
   [[nodiscard]] bool push_copied_text(Kind kind, std::string_view bytes);     // no check; the bytes may go afterwards
   [[nodiscard]] bool push_floating(double value);
@@ -89,7 +89,7 @@ class PickleMachine {
   }
 
  private:
-  [[nodiscard]] bool push(const Value& value) {
+  [[nodiscard]] bool push(Value value) {
     return stack_.push(value) || fail(ErrorCode::limit, k_over_heap);
   }
   [[nodiscard]] bool next_frame();

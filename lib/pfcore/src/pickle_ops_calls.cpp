@@ -2,8 +2,8 @@
 // which its writers spell a set, frozenset, bytearray or complex (and, up to protocol 2, bytes) are recognised, in
 // exactly the form they are written, and everything else is refused. Source of the forms: Lib/pickle.py (save_bytes,
 // save_bytearray, save_set, save_frozenset) and the types' __reduce_ex__.
-#include <algorithm>
 #include <array>
+#include <span>
 
 #include "pickle_ops.hpp"
 #include "pickle_text.hpp"
@@ -35,9 +35,8 @@ constexpr std::array<KnownClass, 10> k_known{{
 bool push_named(PickleMachine& machine, std::string_view module, std::string_view name, bool may_be_python2) {
   for (std::size_t i = 0; i < k_known.size(); ++i) {
     const KnownClass& known = k_known[i];
-    if (known.module == module && known.name == name && (may_be_python2 || !known.of_python2)) {
-      return machine.push_global(static_cast<int>(i));
-    }
+    if (known.of_python2 && !may_be_python2) continue;
+    if (known.module == module && known.name == name) return machine.push_global(static_cast<int>(i));
   }
   return machine.fail(ErrorCode::refused, "it names something that plain values do not need");
 }
@@ -80,13 +79,14 @@ bool call_bytearray(PickleMachine& machine, bool may_be_empty, bool of_python2, 
     const bool of_input = ValueAccess::extra(arguments[0]) == ValueAccess::k_long_text;
     return machine.push_bytearray(ValueAccess::text_of(arguments[0]), of_input);
   }
-  const bool by_codec = of_python2 && arguments.size() == 2 && arguments[0].kind() == Kind::str && is_text(arguments[1], "latin-1");
+  const bool by_codec =
+      of_python2 && arguments.size() == 2 && arguments[0].kind() == Kind::str && is_text(arguments[1], "latin-1");
   return by_codec ? decode_to(machine, Kind::bytearray, arguments[0]) : bad_call(machine);
 }
 
 bool call_encode(PickleMachine& machine, Arguments arguments) {
-  if (arguments.size() != 2 || arguments[0].kind() != Kind::str || !is_text(arguments[1], "latin1")) return bad_call(machine);
-  return decode_to(machine, Kind::bytes, arguments[0]);
+  const bool by_codec = arguments.size() == 2 && arguments[0].kind() == Kind::str && is_text(arguments[1], "latin1");
+  return by_codec ? decode_to(machine, Kind::bytes, arguments[0]) : bad_call(machine);
 }
 
 }  // namespace
@@ -94,7 +94,8 @@ bool call_encode(PickleMachine& machine, Arguments arguments) {
 bool global(PickleMachine& machine) {
   std::string_view module;
   std::string_view name;
-  return machine.read_line(module) && machine.read_line(name) && push_named(machine, module, name, true);
+  return machine.read_line(module) && machine.read_line(name) &&
+         push_named(machine, module, name, machine.limits().python2_names);
 }
 
 bool stack_global(PickleMachine& machine) {

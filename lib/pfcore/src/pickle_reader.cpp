@@ -19,7 +19,8 @@ constexpr std::size_t k_most_key_nodes = 64;
 constexpr std::size_t k_most_bytes_ever = 0xFFFFFFFE;
 
 Limits limits_of(std::size_t max_bytes, std::size_t max_depth) noexcept {
-  return {max_bytes, k_most_objects, max_depth, k_most_int_digits, k_most_int_bytes, k_deepest_key_of_ours, k_most_key_nodes};
+  return {max_bytes,        k_most_objects, max_depth, k_most_int_digits, k_most_int_bytes, k_deepest_key_of_ours,
+          k_most_key_nodes, false};
 }
 
 }  // namespace
@@ -43,8 +44,8 @@ std::size_t Document::heap_bytes() const noexcept { return impl_ ? sizeof(Impl) 
 
 Result<Document> decode_pickle(std::string_view pickle, const Limits& limits) {
   if (pickle.size() > limits.max_bytes || pickle.size() > k_most_bytes_ever) {
-    return Error{ErrorCode::limit,
-                 "decode the pickle: " + std::to_string(pickle.size()) + " bytes, " + std::to_string(limits.max_bytes) + " are allowed"};
+    return Error{ErrorCode::limit, "decode the pickle: " + std::to_string(pickle.size()) + " bytes, " +
+                                       std::to_string(limits.max_bytes) + " are allowed"};
   }
   auto document = std::make_unique<Document::Impl>();
   PickleMachine machine(pickle, limits, *document);

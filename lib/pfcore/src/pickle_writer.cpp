@@ -18,8 +18,6 @@ constexpr char code(Op op) noexcept { return static_cast<char>(op); }
 
 // As CPython: a reader need not hold more than this on its stack.
 constexpr std::uint32_t k_batch = 1000;
-constexpr std::size_t k_memo_least_bytes = 2;
-constexpr std::size_t k_memo_most_bytes = 1024;
 constexpr std::size_t k_first_texts = 64;
 constexpr std::size_t k_kept_texts = 1024;
 constexpr std::size_t k_longest_probe = 32;

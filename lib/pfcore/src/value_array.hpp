@@ -25,8 +25,8 @@ class ValueArray {
   [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - begin_); }
   [[nodiscard]] Value& operator[](std::size_t at) noexcept { return begin_[at]; }
 
-  // False when the heap bound forbids it.
-  [[nodiscard]] bool push(const Value& value) {
+  // False when the heap bound forbids it. By value: it may stand in this array, which may move.
+  [[nodiscard]] bool push(Value value) {
     if (end_ == limit_ && !grow()) return false;
     *end_++ = value;
     return true;

@@ -11,6 +11,8 @@ namespace {
 constexpr char code(Op op) noexcept { return static_cast<char>(op); }
 
 constexpr std::size_t k_batch = 1000;
+// Shorter bytes and ints cost less than remembering them.
+constexpr std::size_t k_remember_from_bytes = 64;
 
 std::size_t element_count(const Value& container) noexcept {
   return container.kind() == Kind::dict ? 2 * container.entries().size() : container.items().size();
@@ -151,14 +153,30 @@ void ValueEncoder::put_scalar(const Value& value) {
   switch (value.kind()) {
     case Kind::boolean: return writer_.put(code(ValueAccess::boolean_of(value) ? Op::newtrue : Op::newfalse));
     case Kind::integer: return writer_.put_integer(ValueAccess::integer_of(value));
-    case Kind::big_integer: return writer_.put_twos_complement(ValueAccess::text_of(value));
     case Kind::floating: return writer_.put_floating(ValueAccess::floating_of(value));
     case Kind::complex: return put_complex(value);
-    case Kind::str: return writer_.put_text(ValueAccess::text_of(value));
-    case Kind::bytes: return writer_.put_bytes(ValueAccess::text_of(value));
+    case Kind::str:
+    case Kind::bytes:
+    case Kind::big_integer: return put_text(value);
     case Kind::bytearray: return put_bytearray(value);
     default: return writer_.put(code(Op::none));
   }
+}
+
+// A text that the pickle fetched again and again was in it once, and so it is in what is written.
+void ValueEncoder::put_text(const Value& value) {
+  const std::string_view text = ValueAccess::text_of(value);
+  const bool by_content = value.kind() == Kind::str && text.size() <= PickleWriter::k_memo_most_bytes;
+  const bool by_identity = !by_content && text.size() >= k_remember_from_bytes;
+  if (by_identity) {
+    if (const auto known = memo_.find(text.data()); known != memo_.end()) return writer_.put_get(known->second);
+  }
+  switch (value.kind()) {
+    case Kind::str: writer_.put_text(text); break;
+    case Kind::bytes: writer_.put_bytes(text); break;
+    default: writer_.put_twos_complement(text); break;
+  }
+  if (by_identity) memo_.emplace(text.data(), writer_.memoize());
 }
 
 void ValueEncoder::put_complex(const Value& value) {

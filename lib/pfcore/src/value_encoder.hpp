@@ -49,6 +49,7 @@ class ValueEncoder {
   void next_element(Level& level);
   void finish(const Level& level);
   void put_scalar(const Value& value);
+  void put_text(const Value& value);
   void put_bytearray(const Value& value);
   void put_complex(const Value& value);
   void remember(const Value& value);

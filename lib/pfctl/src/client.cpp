@@ -49,7 +49,9 @@ class Starter {
     if (!socket) return std::move(socket).error();
     auto connection = ClientConnection::greet(std::move(*socket), options_.greet_timeout);
     if (!connection) return std::move(connection).error().with_context("talk to the daemon at '" + address_.socket_path() + "'");
-    if (!options_.may_start || !options_.replace_other_version || !is_other_version(connection->welcome())) return connection;
+    // The one that was just started is as new as can be, though this client may be older than its own executable.
+    const bool may_replace = options_.may_start && options_.replace_other_version && !started_;
+    if (!may_replace || !is_other_version(connection->welcome())) return connection;
     return ask_to_leave(std::move(*connection));
   }
 

@@ -16,7 +16,9 @@ std::string fault_of(const core::RunRequest& request) {
   if (request.cwd.empty() || request.cwd.front() != '/' || has_nul(request.cwd)) return "cwd is no absolute path";
   if (std::any_of(request.argv.begin(), request.argv.end(), has_nul)) return "an argument has a NUL byte";
   for (const auto& [key, value] : request.env) {
-    if (key.empty() || key.find('=') != std::string::npos || has_nul(key) || has_nul(value)) return "the environment has an entry that no process can have";
+    if (key.empty() || key.find('=') != std::string::npos || has_nul(key) || has_nul(value)) {
+      return "the environment has an entry that no process can have";
+    }
   }
   return {};
 }

@@ -107,7 +107,8 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.pool.boot_deadline = options.boot_deadline;
   settings.pool.scope_all = options.scope_all;
   settings.pool.nofile = raise_descriptor_limit();
-  settings.run.default_workers = options.default_workers > 0 ? options.default_workers : static_cast<std::size_t>(std::max(1, default_worker_count()));
+  settings.run.default_workers = options.default_workers;
+  if (settings.run.default_workers == 0) settings.run.default_workers = static_cast<std::size_t>(std::max(1, default_worker_count()));
   settings.run.times.select = options.boot_deadline;
   return settings;
 }
@@ -156,7 +157,8 @@ int run_daemon(DaemonOptions options) {
   auto lock = FileLock::try_lock(address.dir.get(), address.life_lock, address.path_of(address.life_lock));
   if (!lock) return cannot_serve(log, readiness, lock.error().message);
   if (!lock->has_value()) {
-    return cannot_serve(log, readiness, "serve: the daemon with pid " + std::to_string(read_pid(address)) + " holds " + address.path_of(address.life_lock));
+    const std::string holder = "the daemon with pid " + std::to_string(read_pid(address));
+    return cannot_serve(log, readiness, "serve: " + holder + " holds " + address.path_of(address.life_lock));
   }
   Presence presence(address, std::move(**lock));
   if (auto bound = presence.announce(); !bound) return cannot_serve(log, readiness, bound.error().message);

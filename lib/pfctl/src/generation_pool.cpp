@@ -186,7 +186,9 @@ void GenerationPool::boot_for(std::int64_t run_id) {
   }
   BootPlan plan = plan_for(wait.user->request());
   plan.replaces = wait.stale;
-  plan.why = wait.boots > 0 ? "the forkserver was killed while it collected" : wait.stale ? wait.stale_reason : generations_.empty() ? "no generation yet" : "none of the generations has this environment";
+  if (wait.boots > 0) plan.why = "the forkserver was killed while it collected";
+  else if (wait.stale) plan.why = wait.stale_reason;
+  else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has this environment";
   wait.own_boot = true;
   ++wait.boots;
   wait.user->on_phase("boot", plan.why);

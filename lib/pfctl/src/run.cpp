@@ -139,7 +139,8 @@ void Run::on_generation_gone() {
     return;
   }
   if (fork_attempts_ >= k_fork_attempts) {
-    end_early(error_event("forkserver-died", "start the run: the forkserver died " + std::to_string(fork_attempts_) + " times before it could fork",
+    const std::string times = std::to_string(fork_attempts_);
+    end_early(error_event("forkserver-died", "start the run: the forkserver died " + times + " times before it could fork",
                           "`pfast logs` shows what it printed", k_exit_not_started));
     return;
   }

@@ -23,7 +23,13 @@ std::int64_t count_failed(const std::vector<core::PhaseReport>& reports) {
 std::string worker_name(std::size_t slot) { return "gw" + std::to_string(slot); }
 
 RunState::RunState(RunSetup setup, RunEffects& effects, TimePoint now)
-    : setup_(std::move(setup)), effects_(effects), forked_at_(now), stage_since_(now), run_since_(now), looked_at_(now), progress_at_(now) {}
+    : setup_(std::move(setup)),
+      effects_(effects),
+      forked_at_(now),
+      stage_since_(now),
+      run_since_(now),
+      looked_at_(now),
+      progress_at_(now) {}
 
 // ---------------------------------------------------------------- fork and selection
 

@@ -325,6 +325,16 @@ TEST_SUITE("pfctl/client") {
     terminate(fresh->peer().pid, 1000ms);
   }
 
+  TEST_CASE("a daemon that was just started is kept whatever its version is") {
+    const Scratch scratch;
+    const Address address = scratch.address();
+    auto connection = connect_to_daemon(address, starting(scratch, address, "9.9.9"));
+    if (!connection) FAIL(connection.error().message);
+    CHECK(connection->welcome().version == "9.9.9");
+    CHECK(starts(scratch) == 1);
+    terminate(connection->peer().pid, 1000ms);
+  }
+
   TEST_CASE("a client waits for a daemon that is just leaving") {
     const Scratch scratch;
     const Address address = scratch.address();

@@ -5,14 +5,15 @@
 // Source of the format: README of the pickle corpus (test/data/pickle_frames.md).
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include <pfcore/value.hpp>
 
 namespace pf::core {
 
-// Iterative. The text is a few times as long as the pickle, and longer by no power of the nesting: a container that is
-// met again is written as a reference.
-[[nodiscard]] std::string canonical_text(const Value& value);
+// Iterative. A container that is met again is written as a reference; a str or bytes is written each time, so that the
+// text of a value made for it is long: from `most_bytes` on it is cut off.
+[[nodiscard]] std::string canonical_text(const Value& value, std::size_t most_bytes = static_cast<std::size_t>(-1));
 
 }  // namespace pf::core

@@ -1,7 +1,8 @@
 // The one writer of pickles. It streams: calls append to one buffer, so a message is encoded without a tree.
 //
 // Protocol 4 by default (framed, strings of 2 to 1024 bytes memoised), protocol 2 for old readers. Equal calls give
-// equal bytes. pickle.loads of CPython >= 3.8 reads every output (>= 2.7 for protocol 2), and so does decode_pickle.
+// equal bytes. pickle.loads of CPython >= 3.8 reads every output (>= 2.7 for protocol 2), and so does decode_pickle, in
+// which protocol 2's sets, bytes, bytearrays and complex numbers need Limits::python2_names.
 // Source of the format: CPython's Lib/pickletools.py.
 //
 // Not thread-safe. Fork safety: plain memory.
@@ -77,6 +78,8 @@ class PickleWriter {
   // What a pickle has to name: the classes whose values have no opcode of their own.
   enum class Name : std::uint8_t { set, frozenset, bytearray, complex, bytes, encode };
   static constexpr std::size_t k_names = 6;
+  static constexpr std::size_t k_memo_least_bytes = 2;
+  static constexpr std::size_t k_memo_most_bytes = 1024;
 
   char* extend(std::size_t bytes);
   void put(char byte);

@@ -15,7 +15,7 @@
 namespace pf::ctl {
 
 struct RuntimeDir {
-  core::UniqueFd fd;        // O_PATH is not enough for fsync-free creation: a real directory descriptor
+  core::UniqueFd fd;        // opened for reading: it can be listed, and files are made below it
   std::string path;
 };
 

@@ -66,6 +66,7 @@ class RunHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Generator[None, Any, Any]:
+        __tracebackhide__ = True
         if self.runner is None or not self.runner.inline:
             return (yield)
         self.runner.begin(item)
@@ -75,15 +76,18 @@ class RunHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: Any) -> Generator[None, Any, Any]:
+        __tracebackhide__ = True
         _pfexec.phase(_SETUP)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: Any) -> Generator[None, Any, Any]:
+        __tracebackhide__ = True
         _pfexec.phase(_CALL)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: Any) -> Generator[None, Any, Any]:
+        __tracebackhide__ = True
         _pfexec.phase(_TEARDOWN)
         return (yield)
