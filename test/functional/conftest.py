@@ -15,6 +15,19 @@ from harness import Case  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
 
+#: Stories that are told already and not true yet, a node id's beginning a line; each is work, none is an excuse.
+NOT_YET = Path(__file__).with_name("not_yet.txt")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lines = NOT_YET.read_text().splitlines() if NOT_YET.exists() else []
+    known = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    for item in items:
+        name = item.nodeid.rpartition("/")[2]
+        if known and name.startswith(known):
+            item.add_marker(pytest.mark.skip(reason="listed in not_yet.txt"))
+
+
 @pytest.fixture
 def case() -> Iterator[Case]:
     case = Case()
