@@ -97,6 +97,8 @@ class Renderer:
         if report.skipped and isinstance(report.longrepr, tuple):
             reason = str(report.longrepr[2])
             return reason.removeprefix("Skipped: ") if reason != "Skipped" else ""
+        if report.failed and isinstance(report.longrepr, str):
+            return bounded(report.longrepr)
         crash = getattr(report.longrepr, "reprcrash", None)
         return bounded(str(crash.message)) if crash is not None else ""
 
@@ -145,6 +147,15 @@ def describe_warning(config: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         "location": where,
         "opaque": b"",
     }
+
+
+def failed_subtests(config: Any) -> Any:
+    """pytest's count of failed subtests per item (pytest 9); None where it keeps none."""
+    try:
+        from _pytest.subtests import failed_subtests_key
+    except ImportError:
+        return None
+    return config.stash.get(failed_subtests_key, None)
 
 
 def to_wire(config: Any, report: Any) -> bytes:

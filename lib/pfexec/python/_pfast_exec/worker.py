@@ -36,17 +36,27 @@ class ItemRunner:
         self._workers = workers
         self._opaque = opaque
         self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
+        self._failed_subtests = reports.failed_subtests(session.config)
         self._wants_sections = controller.renderer.wants_pass_sections
 
     # -- called by RunHooks ------------------------------------------------------------------------------------------
 
     def add_report(self, report: Any) -> None:
         reports.bound_sections(report)
+        # Before it is serialised: asking for the status fails a passed test that has failed subtests.
+        described = self.controller.renderer.describe(report) if self._has_failed_subtests(report) else None
         blob = reports.to_wire(self.config, report) if self._opaque else b""
-        if not _pfexec.add_plain_report(report, self._wants_sections, blob):
-            _pfexec.add_described_report(self.controller.renderer.describe(report), blob)
+        if described is None and _pfexec.add_plain_report(report, self._wants_sections, blob):
+            pass
+        else:
+            _pfexec.add_described_report(described or self.controller.renderer.describe(report), blob)
         if report.when == "call" and _pfexec.stopped() and not self.session.shouldstop:
             self.session.shouldstop = "the run was stopped"
+
+    def _has_failed_subtests(self, report: Any) -> bool:
+        if report.when != "call" or self._failed_subtests is None:
+            return False
+        return bool(self._failed_subtests.get(getattr(report, "id", report.nodeid)))
 
     def begin(self, item: Any) -> None:
         _pfexec.begin_item(self._numbers[id(item)])
