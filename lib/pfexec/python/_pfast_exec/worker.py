@@ -33,6 +33,7 @@ class ItemRunner:
         self.session = session
         self.config = session.config
         self.inline = inline
+        self._pid = os.getpid()
         self._workers = workers
         self._opaque = opaque
         self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
@@ -42,6 +43,8 @@ class ItemRunner:
     # -- called by RunHooks ------------------------------------------------------------------------------------------
 
     def add_report(self, report: Any) -> None:
+        if os.getpid() != self._pid:
+            _pfexec.leave(0)  # a child that a test forked and that came back: it has no part in this run
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         described = self.controller.renderer.describe(report) if self._has_failed_subtests(report) else None
