@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 
 from daemon_client import Client, Daemon, Run, alive, kill, wait_for  # noqa: E402
 
-pytestmark = pytest.mark.skipif("PFAST_TEST_EXECUTABLE" not in os.environ, reason="PFAST_TEST_EXECUTABLE names no pfast")
 
 ITEMS = [f"t.py::test_{number}" for number in range(6)]
 SUITE: dict[str, Any] = {"items": ITEMS}

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import find_pfast
+
 FAKE = Path(__file__).with_name("fake_forkserver.py")
 Event = dict[str, Any]
 
 
 class Daemon:
-    """`pfast serve --foreground` (PFAST_TEST_EXECUTABLE) over the fake forkserver, at an address in *folder*."""
+    """`pfast serve --foreground` (the one under test) over the fake forkserver, at an address in *folder*."""
 
     def __init__(self, folder: Path, ttl_s: float = 600, boot_deadline_s: float = 30) -> None:
         self.folder = folder
@@ -35,7 +37,7 @@ class Daemon:
         reading, writing = os.pipe()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.environ["PFAST_TEST_EXECUTABLE"], *arguments, "--ready-fd", str(writing)],
+                [str(find_pfast()), *arguments, "--ready-fd", str(writing)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[writing], env=env, start_new_session=True,
             )
         os.close(writing)
