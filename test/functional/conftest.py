@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +17,12 @@ from terminal import Terminal  # noqa: E402
 
 
 #: Stories that are told already and not true yet, a node id's beginning a line; each is work, none is an excuse.
+#: PFAST_TEST_NOT_YET=1 runs them.
 NOT_YET = Path(__file__).with_name("not_yet.txt")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    lines = NOT_YET.read_text().splitlines() if NOT_YET.exists() else []
+    lines = NOT_YET.read_text().splitlines() if NOT_YET.exists() and not os.environ.get("PFAST_TEST_NOT_YET") else []
     known = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     for item in items:
         name = item.nodeid.rpartition("/")[2]

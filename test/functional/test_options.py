@@ -171,6 +171,17 @@ def test_an_option_means_what_it_means_in_pytest(warm: Case, args: list[str]) ->
     assert warm.daemon_pid() == daemon
 
 
+@pytest.mark.parametrize(
+    "plugin",
+    "cacheprovider capture debugging doctest faulthandler junitxml logging pastebin setuponly setupplan skipping stepwise "
+    "terminal threadexception tmpdir unittest unraisableexception warnings".split(),
+)
+def test_a_suite_may_do_without_a_plugin_of_pytests(case: Case, plugin: str) -> None:
+    case.write({**SUITE, "pytest.ini": SUITE["pytest.ini"].rstrip() + f"\n        addopts = -p no:{plugin}\n"})
+    for _ in range(2):
+        case.same()
+
+
 def test_pytests_own_help(warm: Case) -> None:
     expected = warm.plain("--help")
     actual = warm.run("--", "--help")

@@ -39,6 +39,10 @@ NOT_INHERITED = (
 ).split()
 
 
+# Under nohup every child would ignore what a test sends to it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @dataclass
 class Finished:
     """A command that has ended."""

@@ -21,7 +21,9 @@ class Outcomes:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
-        self._categories.setdefault(str(report.nodeid), set()).add(status[0])
+        # Nobody answers in a suite that blocks the terminal plugin.
+        own = "error" if report.failed and report.when != "call" else report.outcome
+        self._categories.setdefault(str(report.nodeid), set()).add(status[0] if status is not None else own)
         if report.when == "teardown":
             self._finished.add(str(report.nodeid))
 

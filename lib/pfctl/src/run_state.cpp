@@ -123,7 +123,11 @@ void RunState::heed_maxfail() {
 }
 
 void RunState::on_warning(std::size_t slot, const core::WarningReport& warning) {
-  if (slot < slots_.size()) on_controller_warning(warning);
+  if (slot >= slots_.size()) return;
+  if (!warning.opaque.empty() && forwards_reports() && stage_ == Stage::running && !controller_gone_) {
+    effects_.to_controller(core::encode(warning));
+  }
+  on_controller_warning(warning);
 }
 
 void RunState::on_worker_finished(std::size_t index, const core::WorkerFinished& finished, TimePoint now) {

@@ -154,6 +154,7 @@ std::optional<ControllerEvent> on_frame(core::ReceivedFrame frame) {
   if (type == core::Assign::k_type) return on_assign(decoded_or_leave<core::Assign>(root), std::move(frame.fds));
   if (type == core::SpawnWorker::k_type) return on_spawn(decoded_or_leave<core::SpawnWorker>(root), std::move(frame.fds));
   if (type == core::ReportForward::k_type) return decoded_or_leave<core::ReportForward>(root);
+  if (type == core::WarningReport::k_type) return decoded_or_leave<core::WarningReport>(root);
   if (type == core::EndRun::k_type) return decoded_or_leave<core::EndRun>(root);
   return std::nullopt;
 }

@@ -19,7 +19,7 @@ struct WorkEvent {
   bool opaque;
   std::int64_t workers;          // of the run
 };
-using ControllerEvent = std::variant<WorkEvent, core::ReportForward, core::EndRun>;
+using ControllerEvent = std::variant<WorkEvent, core::ReportForward, core::WarningReport, core::EndRun>;
 
 // Waits for the daemon's next word. Forks workers on the way and reports their ends; in a worker it returns WorkEvent.
 // When the daemon is gone every worker's session is killed and the process leaves. Raises no Python exception; returns

@@ -71,6 +71,9 @@ struct EventToPython {
   py::tuple operator()(const core::ReportForward& report) const {
     return py::make_tuple("report", report.item, report.worker, to_bytes_list(report.opaque), report.lost);
   }
+  py::tuple operator()(const core::WarningReport& warning) const {
+    return py::make_tuple("warning", py::bytes(warning.opaque));
+  }
   py::tuple operator()(const core::EndRun& end) const {
     return py::make_tuple("end", numbers_to(end.failed), numbers_to(end.passed), end.stop_reason, end.interrupted);
   }

@@ -18,7 +18,8 @@ namespace pf::exec {
 [[nodiscard]] core::Selected selected_from_python(const pybind11::dict& fields);
 [[nodiscard]] core::PhaseReport phase_from_python(const pybind11::dict& fields);
 [[nodiscard]] core::WarningReport warning_from_python(const pybind11::dict& fields);
-// ("work", slot, in_controller, opaque, workers) | ("report", item, worker, [bytes], lost) | ("end", [failed], [passed], reason, interrupted)
+// ("work", slot, in_controller, opaque, workers) | ("report", item, worker, [bytes], lost) | ("warning", bytes)
+// | ("end", [failed], [passed], reason, interrupted)
 [[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
 
 // A report that has nothing to tell but its outcome and times, taken without running any Python code. False: the report

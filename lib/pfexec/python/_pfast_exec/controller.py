@@ -7,15 +7,16 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 import _pfexec
 
-from . import options, repair, reports, worker
+from . import options, repair, report_wire, reports, worker
 from .image_groups import group_numbers
-from .terminal import MutedTerminal, renew_terminal_reporter, replay_collection
+from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
 if TYPE_CHECKING:
     from .hooks import RunHooks
@@ -51,6 +52,7 @@ class Controller:
         tty = request["terminal"]["stdout_is_tty"]
         self.renderer = reports.Renderer(config, color == "yes" or (color == "auto" and tty), request["terminal"]["columns"])
         self._ran_items = False
+        self._republishing = False
         self._nodes: dict[str, worker.Node] = {}
         self.session_exitstatus: Any = 3
         self.uid = f"{os.getpid():x}{time.time_ns():x}"
@@ -95,7 +97,13 @@ class Controller:
     # -- called by RunHooks ------------------------------------------------------------------------------------------
 
     def on_warning(self, record: Mapping[str, Any]) -> None:
-        if self.selected_sent:
+        runner = self._hooks.runner
+        if self._republishing:
+            pass  # a worker's: it has been told
+        elif runner is not None and runner.sends_reports:
+            blob = report_wire.warning_to_wire(record)
+            _pfexec.warning({**reports.describe_warning(self.config, record), "opaque": blob})
+        elif self.selected_sent:
             self.send_warning(record)
         else:
             self._warnings.append(record)
@@ -187,11 +195,14 @@ class Controller:
         if self.request["options"]["workers"] != 1 and len(self.items) > 1:
             worker.prepare_basetemp(self.config)
         while True:
+            flush_output(self.config)  # a worker is a fork of this process: what is in a buffer would be written by both
             event = _pfexec.wait()
             if event[0] == "work":
                 self._work(session, *event[1:])
             elif event[0] == "report":
                 self._republish(session, *event[1:])
+            elif event[0] == "warning":
+                self._republish_warning(*event[1:])
             else:
                 self._end(session, *event[1:])
                 return
@@ -210,19 +221,27 @@ class Controller:
         if self._ran_items and not lost:
             return  # run in this very process: its hooks have been called already
         item = self.items[number]
-        found = [reports.from_wire(self.config, blob) for blob in blobs]
+        found = [report_wire.from_wire(self.config, blob) for blob in blobs]
         if lost:
-            found = [*found, worker.lost_report(item, lost)]
+            found.append((worker.lost_report(item, lost), False))
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in found:
+        for report, captured in found:
             if _pfexec.worker_count() > 1:
                 report.node = self._node(name)
                 report.worker_id = name
                 report.testrun_uid = self.uid
-            item.ihook.pytest_runtest_logreport(report=report)
+            with unseen(self.config) if captured else nullcontext():
+                item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         if session.shouldfail or session.shouldstop:
             _pfexec.stop()
+
+    def _republish_warning(self, blob: bytes) -> None:
+        self._republishing = True
+        try:
+            self.config.hook.pytest_warning_recorded.call_historic(kwargs=report_wire.warning_from_wire(blob))
+        finally:
+            self._republishing = False
 
     def _node(self, name: str) -> worker.Node:
         # One object a worker, as with xdist: reporters use it as a key.
@@ -257,11 +276,7 @@ class Controller:
         """The end of this process: streams flushed, exit functions run, the verdict sent."""
         output = self._terminal.plugin_output() if self._terminal is not None else ""
         repair.run_exit_functions()
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                pass
+        flush_output(self.config)
         if not self.selected_sent:
             self.send_nothing_selected(self._way, self._why, self._outside_scope)
         _pfexec.kill_descendants()

@@ -64,30 +64,26 @@ class RunHooks:
         if self.runner is not None:
             self.runner.add_report(report)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Generator[None, Any, Any]:
-        __tracebackhide__ = True
-        if self.runner is None or not self.runner.inline:
-            return (yield)
-        self.runner.begin(item)
-        result = yield
-        _pfexec.finish_item()
-        return result
+    # None of these wraps: a wrapper would be a frame in the tracebacks of the tests.
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: Any) -> Generator[None, Any, Any]:
-        __tracebackhide__ = True
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any) -> None:
+        if self.runner is not None and self.runner.inline:
+            self.runner.begin(item)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        if self.runner is not None and self.runner.inline:
+            self.runner.finish()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
         _pfexec.phase(_SETUP)
-        return (yield)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: Any) -> Generator[None, Any, Any]:
-        __tracebackhide__ = True
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
         _pfexec.phase(_CALL)
-        return (yield)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: Any) -> Generator[None, Any, Any]:
-        __tracebackhide__ = True
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
         _pfexec.phase(_TEARDOWN)
-        return (yield)

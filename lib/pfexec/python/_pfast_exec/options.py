@@ -79,14 +79,14 @@ class KnownNodeIds:
 
 
 def _configure_stepwise(config: Any) -> None:
-    if config.option.stepwise:
+    if config.getoption("stepwise", False):
         from _pytest import stepwise
 
         stepwise.pytest_configure(config)
 
 
 def _configure_junit(config: Any) -> None:
-    if config.option.xmlpath:
+    if config.getoption("xmlpath", None):
         from _pytest import junitxml
 
         junitxml.pytest_configure(config)
@@ -101,10 +101,26 @@ def _configure_tmp_path(config: Any) -> None:
 
 
 def _configure_debugger(config: Any) -> None:
-    if config.option.usepdb or config.option.trace or config.option.usepdb_cls:
+    if any(config.getoption(name, None) for name in ("usepdb", "trace", "usepdb_cls")):
         from _pytest import debugging
 
         debugging.pytest_configure(config)
+
+
+def _configure_log_colors(config: Any) -> None:
+    plugin = config.pluginmanager.getplugin("logging-plugin")
+    if plugin is None:
+        return
+    from _pytest import logging
+
+    def formatter(kind: str) -> Any:
+        wanted = [logging.get_option_ini(config, f"log_{kind}{name}", f"log_{name}") for name in ("format", "date_format")]
+        return plugin._create_formatter(*wanted, logging.get_option_ini(config, "log_auto_indent"))
+
+    plugin.formatter = formatter("")
+    plugin.caplog_handler.setFormatter(plugin.formatter)
+    plugin.report_handler.setFormatter(plugin.formatter)
+    plugin.log_cli_handler.setFormatter(formatter("cli_"))
 
 
 def _configure_capture(config: Any) -> None:
@@ -149,7 +165,7 @@ ADOPTABLE: dict[str, Callable[[Any], None] | None] = {
     "xfail_tb": None,
     "showcapture": None,
     "fulltrace": None,
-    "color": None,
+    "color": _configure_log_colors,
     "code_highlight": None,
     "durations": None,
     "durations_min": None,

@@ -1,10 +1,8 @@
-"""pytest's reports as plain fields: rendered text where the run asked for text, serialised reports where hooks want them."""
+"""pytest's reports as plain fields: rendered text, for a run that asked for text."""
 
 from __future__ import annotations
 
 import io
-import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +36,8 @@ class Renderer:
         self.wants_pass_sections = any(char in chars for char in "PA")
 
     def describe(self, report: Any) -> dict[str, Any]:
-        category, letter, word = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
+        status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
+        category, letter, word = status if status is not None else _default_status(report)
         if isinstance(word, tuple):
             word = word[0]
         when = report.when or "collect"
@@ -120,6 +119,15 @@ class Renderer:
         return [(title, bounded(text)) for title, text in report.sections if show == "all" or show in title]
 
 
+def _default_status(report: Any) -> tuple[str, str, str]:
+    """What pytest's terminal plugin says, for runs that block it (-p no:terminal)."""
+    if report.failed and report.when != "call":
+        return "error", "E", "ERROR"
+    letter = {"passed": ".", "skipped": "s"}.get(report.outcome, "F")
+    category = "" if report.passed and report.when != "call" else report.outcome
+    return category, letter if category else "", report.outcome.upper()
+
+
 def _best_relative_path(directory: Path, path: Path) -> str:
     from _pytest.pathlib import bestrelpath
 
@@ -156,29 +164,3 @@ def failed_subtests(config: Any) -> Any:
     except ImportError:
         return None
     return config.stash.get(failed_subtests_key, None)
-
-
-def to_wire(config: Any, report: Any) -> bytes:
-    """One serialised report, as pytest's own hook makes it. A value that cannot cross is replaced by its repr."""
-    data = config.hook.pytest_report_to_serializable(config=config, report=report)
-    try:
-        return pickle.dumps(data, protocol=4)
-    except Exception:
-        return pickle.dumps(_plain(data), protocol=4)
-
-
-def from_wire(config: Any, blob: bytes) -> Any:
-    return config.hook.pytest_report_from_serializable(config=config, data=pickle.loads(blob))
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = [_plain(item) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return repr(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 #: The parts of the summary that pfast prints itself; what is left is what plugins have to say.
@@ -55,6 +56,32 @@ def replay_collection(
             cache.pytest_collectreport(report)
         if junit is not None:
             junit.pytest_collectreport(report)
+
+
+def flush_output(config: Any) -> None:
+    """Writes out what this process has printed; a stream that is broken or closed is left alone."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    streams = [sys.stdout, sys.stderr] + ([reporter._tw._file] if reporter is not None else [])
+    for stream in streams:
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+
+
+@contextmanager
+def unseen(config: Any) -> Iterator[None]:
+    """What pytest's reporter prints in here is not shown: in one process, the running test's capture would have it."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        yield
+        return
+    file = reporter._tw._file
+    reporter._tw._file = io.StringIO()
+    try:
+        yield
+    finally:
+        reporter._tw._file = file
 
 
 class MutedTerminal:

@@ -13,7 +13,7 @@ import pytest
 
 import _pfexec
 
-from . import randomness, repair, reports
+from . import randomness, repair, report_wire, reports
 from .terminal import silence_in_worker
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ class ItemRunner:
         self.session = session
         self.config = session.config
         self.inline = inline
+        self._begun = False
         self._pid = os.getpid()
         self._workers = workers
-        self._opaque = opaque
+        #: Everything that pytest's hooks are told here is told to the controller's as well.
+        self.sends_reports = opaque
         self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
         self._failed_subtests = reports.failed_subtests(session.config)
         self._wants_sections = controller.renderer.wants_pass_sections
@@ -48,7 +50,7 @@ class ItemRunner:
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         described = self.controller.renderer.describe(report) if self._has_failed_subtests(report) else None
-        blob = reports.to_wire(self.config, report) if self._opaque else b""
+        blob = report_wire.to_wire(self.config, report) if self.sends_reports else b""
         if described is None and _pfexec.add_plain_report(report, self._wants_sections, blob):
             pass
         else:
@@ -62,7 +64,14 @@ class ItemRunner:
         return bool(self._failed_subtests.get(getattr(report, "id", report.nodeid)))
 
     def begin(self, item: Any) -> None:
+        self.finish()
         _pfexec.begin_item(self._numbers[id(item)])
+        self._begun = True
+
+    def finish(self) -> None:
+        if self._begun:
+            _pfexec.finish_item()
+            self._begun = False
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
