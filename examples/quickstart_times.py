@@ -39,7 +39,7 @@ def main(suite: Path) -> int:
         rows.append(("cold", timed(plain, suite), timed(fast, suite)))
         print("\n== warm: the suite is as it was")
         rows.append(("warm", timed(plain, suite), timed(fast, suite)))
-        print(f"\n== after an edit of {EDITED}")
+        print(f"\n== after an edit of {EDITED}: a test is added for either of them")
         edit(suite, 1)
         slow = timed(plain, suite)
         edit(suite, 2)

@@ -67,8 +67,8 @@ void split(const std::vector<double>& sums, PlanRange whole, double most, std::v
       continue;
     }
     const std::uint32_t at = middle(sums, range);
-    open.push_back({at, range.end});
-    open.push_back({range.begin, at});
+    open.push_back({at, range.end, range.whole});
+    open.push_back({range.begin, at, range.whole});
   }
 }
 
@@ -79,7 +79,7 @@ std::vector<PlanRange> group_runs(const PlanInput& input) {
   for (std::uint32_t begin = 0; begin < items;) {
     std::uint32_t end = begin + 1;
     while (end < items && (!grouped || input.groups[end] == input.groups[begin])) ++end;
-    runs.push_back({begin, end});
+    runs.push_back({begin, end, grouped && (input.groups[begin] & k_shares_setup) != 0});
     begin = end;
   }
   return runs;
@@ -91,7 +91,7 @@ std::vector<PlanRange> by_groups(const PlanInput& input, bool splittable) {
   std::vector<PlanRange> ranges;
   for (const PlanRange& run : group_runs(input)) {
     if (splittable) split(sums, run, most, ranges);
-    else ranges.push_back(run);
+    else ranges.push_back({run.begin, run.end, true});
   }
   std::stable_sort(ranges.begin(), ranges.end(),
                    [&](const PlanRange& a, const PlanRange& b) { return weight(sums, a) > weight(sums, b); });
@@ -108,15 +108,14 @@ std::vector<PlanRange> by_chunks(std::size_t items, std::size_t chunks) {
 }
 
 // The plan that runs ranges of pytest's order one after the other.
-Plan lay_out(std::size_t items, const std::vector<PlanRange>& sources, bool splittable) {
+Plan lay_out(std::size_t items, const std::vector<PlanRange>& sources) {
   Plan plan;
-  plan.splittable = splittable;
   plan.order.reserve(items);
   plan.ranges.reserve(sources.size());
   for (const PlanRange& source : sources) {
     const auto begin = static_cast<std::uint32_t>(plan.order.size());
     for (std::uint32_t item = source.begin; item < source.end; ++item) plan.order.push_back(item);
-    plan.ranges.push_back({begin, static_cast<std::uint32_t>(plan.order.size())});
+    plan.ranges.push_back({begin, static_cast<std::uint32_t>(plan.order.size()), source.whole});
   }
   return plan;
 }
@@ -131,16 +130,16 @@ std::optional<Dist> parse_dist(std::string_view name) noexcept {
 
 Plan make_plan(const PlanInput& input) {
   if (input.items == 0) return {};
-  if (input.workers <= 1) return lay_out(input.items, by_chunks(input.items, 1), true);
+  if (input.workers <= 1) return lay_out(input.items, by_chunks(input.items, 1));
   switch (input.dist) {
-    case Dist::load: return lay_out(input.items, by_chunks(input.items, input.workers * k_chunks_per_worker), true);
-    case Dist::worksteal: return lay_out(input.items, by_chunks(input.items, input.workers), true);
+    case Dist::load: return lay_out(input.items, by_chunks(input.items, input.workers * k_chunks_per_worker));
+    case Dist::worksteal: return lay_out(input.items, by_chunks(input.items, input.workers));
     case Dist::loadfile:
     case Dist::loadscope:
-    case Dist::loadgroup: return lay_out(input.items, by_groups(input, false), false);
+    case Dist::loadgroup: return lay_out(input.items, by_groups(input, false));
     case Dist::automatic: break;
   }
-  return lay_out(input.items, by_groups(input, true), true);
+  return lay_out(input.items, by_groups(input, true));
 }
 
 }  // namespace pf::core

@@ -13,7 +13,7 @@ namespace pf::core {
 namespace {
 
 constexpr std::uint64_t k_magic = 0x3144524F42'4650u;   // "PFBORD1" in memory order
-constexpr std::uint32_t k_version = 1;
+constexpr std::uint32_t k_version = 2;
 constexpr std::size_t k_line_bytes = 64;
 constexpr std::uint32_t k_no_position = 0xffffffffu;
 constexpr std::uint64_t k_max_items = 0x7fffffffu;
@@ -26,15 +26,20 @@ static_assert(AtomicU64::is_always_lock_free && sizeof(AtomicU64) == sizeof(std:
 
 constexpr std::size_t aligned(std::size_t bytes) noexcept { return (bytes + k_line_bytes - 1) / k_line_bytes * k_line_bytes; }
 
+// Positions are below 2^31: the upper bit of an end says that the range stays whole.
+constexpr std::uint32_t k_whole = 0x80000000u;
+
 // Positions [next, end) that a slot has taken and not claimed yet.
 struct Range {
   std::uint32_t next = 0;
   std::uint32_t end = 0;
+  bool whole = false;
 
   [[nodiscard]] std::uint32_t size() const noexcept { return next < end ? end - next : 0; }
-  [[nodiscard]] std::uint64_t pack() const noexcept { return std::uint64_t{next} << 32 | end; }
+  [[nodiscard]] std::uint64_t pack() const noexcept { return std::uint64_t{next} << 32 | (whole ? end | k_whole : end); }
   [[nodiscard]] static Range unpack(std::uint64_t word) noexcept {
-    return {static_cast<std::uint32_t>(word >> 32), static_cast<std::uint32_t>(word)};
+    const auto end = static_cast<std::uint32_t>(word);
+    return {static_cast<std::uint32_t>(word >> 32), end & ~k_whole, (end & k_whole) != 0};
   }
 };
 
@@ -69,9 +74,15 @@ struct alignas(k_line_bytes) RunBoard::Header {
   std::uint32_t ranges;
   std::uint32_t workers;
   std::uint64_t size_bytes;
-  std::uint32_t splittable;   // 0: a range stays with the slot that took it
   alignas(k_line_bytes) AtomicU32 cursor;   // the first range of the plan that no slot has taken
   alignas(k_line_bytes) AtomicU32 stop;
+};
+
+struct RunBoard::StoredRange {
+  std::uint32_t begin;
+  std::uint32_t end;   // with k_whole
+
+  [[nodiscard]] Range range() const noexcept { return {begin, end & ~k_whole, (end & k_whole) != 0}; }
 };
 
 struct alignas(k_line_bytes) RunBoard::Slot {
@@ -90,7 +101,7 @@ struct RunBoard::Layout {
 
   [[nodiscard]] std::size_t slots_at() const noexcept { return sizeof(Header); }
   [[nodiscard]] std::size_t ranges_at() const noexcept { return slots_at() + workers * sizeof(Slot); }
-  [[nodiscard]] std::size_t order_at() const noexcept { return ranges_at() + aligned(ranges * sizeof(PlanRange)); }
+  [[nodiscard]] std::size_t order_at() const noexcept { return ranges_at() + aligned(ranges * sizeof(StoredRange)); }
   [[nodiscard]] std::size_t owners_at() const noexcept { return order_at() + aligned(items * sizeof(std::uint32_t)); }
   [[nodiscard]] std::size_t end() const noexcept { return owners_at() + aligned(items * sizeof(AtomicU32)); }
 };
@@ -98,7 +109,7 @@ struct RunBoard::Layout {
 // ---------------------------------------------------------------- layout
 
 std::size_t RunBoard::size_bytes(std::size_t items, std::size_t ranges, std::size_t workers) noexcept {
-  static_assert(sizeof(Header) == 3 * k_line_bytes && sizeof(Slot) == k_line_bytes && sizeof(PlanRange) == 8);
+  static_assert(sizeof(Header) == 3 * k_line_bytes && sizeof(Slot) == k_line_bytes && sizeof(StoredRange) == 8);
   return Layout{items, ranges, workers}.end();
 }
 
@@ -106,7 +117,7 @@ RunBoard::RunBoard(std::span<std::byte> memory, const Layout& layout) noexcept
     : header_(std::launder(reinterpret_cast<Header*>(memory.data()))),
       slots_(std::launder(reinterpret_cast<Slot*>(memory.data() + layout.slots_at())), layout.workers),
       order_(std::launder(reinterpret_cast<const std::uint32_t*>(memory.data() + layout.order_at())), layout.items),
-      ranges_(std::launder(reinterpret_cast<const PlanRange*>(memory.data() + layout.ranges_at())), layout.ranges),
+      ranges_(std::launder(reinterpret_cast<const StoredRange*>(memory.data() + layout.ranges_at())), layout.ranges),
       owners_(std::launder(reinterpret_cast<AtomicU32*>(memory.data() + layout.owners_at())), layout.items) {}
 
 Status RunBoard::check(std::span<std::byte> memory, std::uint64_t items, std::uint64_t ranges, std::uint64_t workers) {
@@ -134,7 +145,6 @@ Result<RunBoard> RunBoard::create(std::span<std::byte> memory, const Plan& plan,
   header->ranges = static_cast<std::uint32_t>(layout.ranges);
   header->workers = static_cast<std::uint32_t>(layout.workers);
   header->size_bytes = layout.end();
-  header->splittable = plan.splittable ? 1 : 0;
   // The first ranges are dealt out beforehand: a worker that starts early must not prefetch what a late one begins with.
   const std::size_t dealt = std::min(layout.workers, layout.ranges);
   header->cursor.store(static_cast<std::uint32_t>(dealt));
@@ -142,11 +152,15 @@ Result<RunBoard> RunBoard::create(std::span<std::byte> memory, const Plan& plan,
     auto* slot = new (memory.data() + layout.slots_at() + i * sizeof(Slot)) Slot{};
     slot->activity.store(Activity{}.pack());
     slot->prefetched.store(k_no_position);
-    if (i < dealt) slot->range.store(Range{plan.ranges[i].begin, plan.ranges[i].end}.pack());
+    if (i < dealt) slot->range.store(Range{plan.ranges[i].begin, plan.ranges[i].end, plan.ranges[i].whole}.pack());
   }
   auto* owners = memory.data() + layout.owners_at();
   for (std::size_t i = 0; i < layout.items; ++i) new (owners + i * sizeof(AtomicU32)) AtomicU32(k_free);
-  if (layout.ranges > 0) std::memcpy(memory.data() + layout.ranges_at(), plan.ranges.data(), layout.ranges * sizeof(PlanRange));
+  auto* ranges = memory.data() + layout.ranges_at();
+  for (std::size_t i = 0; i < layout.ranges; ++i) {
+    const PlanRange& range = plan.ranges[i];
+    new (ranges + i * sizeof(StoredRange)) StoredRange{range.begin, range.whole ? range.end | k_whole : range.end};
+  }
   if (layout.items > 0) std::memcpy(memory.data() + layout.order_at(), plan.order.data(), layout.items * sizeof(std::uint32_t));
   return open(memory);
 }
@@ -181,13 +195,14 @@ bool RunBoard::orders_every_item() const {
 bool RunBoard::ranges_cover_the_order() const {
   std::vector<bool> seen(order_.size());
   std::size_t covered = 0;
-  for (const PlanRange& range : ranges_) {
-    if (range.begin >= range.end || range.end > seen.size()) return false;
-    for (std::uint32_t position = range.begin; position < range.end; ++position) {
+  for (const StoredRange& stored : ranges_) {
+    const Range range = stored.range();
+    if (range.next >= range.end || range.end > seen.size()) return false;
+    for (std::uint32_t position = range.next; position < range.end; ++position) {
       if (seen[position]) return false;
       seen[position] = true;
     }
-    covered += range.end - range.begin;
+    covered += range.size();
   }
   return covered == seen.size();
 }
@@ -223,17 +238,19 @@ bool RunBoard::refill_from_plan(std::size_t index) noexcept {
   std::uint32_t cursor = header_->cursor.load();
   while (cursor < ranges_.size()) {
     if (!header_->cursor.compare_exchange_weak(cursor, cursor + 1)) continue;
-    slots_[index].range.store(Range{ranges_[cursor].begin, ranges_[cursor].end}.pack());
+    slots_[index].range.store(ranges_[cursor].range().pack());
     return true;
   }
   return false;
 }
 
 // What of another slot's range may be taken from it, as an amount.
-std::uint32_t RunBoard::stealable(const Slot& victim, std::uint32_t size, Purpose purpose) const noexcept {
+std::uint32_t RunBoard::stealable(const Slot& victim, std::uint64_t word, Purpose purpose) const noexcept {
+  const Range range = Range::unpack(word);
+  const std::uint32_t size = range.size();
   const auto state = static_cast<WorkerState>(Activity::unpack(victim.activity.load()).state);
   const bool started = state == WorkerState::idle || state == WorkerState::running || state == WorkerState::finishing;
-  if (header_->splittable == 0) return started || purpose == Purpose::prefetch ? 0 : size;
+  if (range.whole) return started || purpose == Purpose::prefetch ? 0 : size;
   // A worker that knows of nothing else to run is left an item by those that only look ahead: it may be about to start.
   if (purpose == Purpose::prefetch && victim.prefetched.load() == k_no_position) return size / 2;
   return (size + 1) / 2;
@@ -247,7 +264,7 @@ bool RunBoard::refill_by_stealing(std::size_t index, Purpose purpose) noexcept {
     std::uint32_t amount = 0;
     for (Slot& other : slots_) {
       const std::uint64_t word = other.range.load();
-      const std::uint32_t offered = stealable(other, Range::unpack(word).size(), purpose);
+      const std::uint32_t offered = stealable(other, word, purpose);
       if (offered <= amount) continue;
       victim = &other;
       seen = word;
@@ -255,7 +272,7 @@ bool RunBoard::refill_by_stealing(std::size_t index, Purpose purpose) noexcept {
     }
     if (victim == nullptr) return false;
     Range kept = Range::unpack(seen);
-    const Range stolen{kept.end - amount, kept.end};
+    const Range stolen{kept.end - amount, kept.end, kept.whole};
     kept.end = stolen.next;
     if (!victim->range.compare_exchange_strong(seen, kept.pack())) continue;
     slots_[index].range.store(stolen.pack());

@@ -31,12 +31,11 @@ class SharedMemory {
 };
 
 // Items 0 … n-1 in ranges of these sizes.
-inline core::Plan plan_of(std::initializer_list<std::uint32_t> sizes, bool splittable = true) {
+inline core::Plan plan_of(std::initializer_list<std::uint32_t> sizes, bool whole = false) {
   core::Plan plan;
-  plan.splittable = splittable;
   std::uint32_t begin = 0;
   for (const std::uint32_t size : sizes) {
-    plan.ranges.push_back({begin, begin + size});
+    plan.ranges.push_back({begin, begin + size, whole});
     begin += size;
   }
   plan.order.resize(begin);

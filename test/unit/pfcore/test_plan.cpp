@@ -138,11 +138,21 @@ TEST_SUITE("pfcore/plan") {
     CHECK(contents(planned({0, 1, 2}, 2, Dist::automatic, {1})) == std::vector<Numbers>{{0}, {1}, {2}});
   }
 
+  TEST_CASE("ranges of a group that shares set-up stay whole, also when it had to be split") {
+    constexpr std::uint32_t shares = 7 | k_shares_setup;
+    const Plan plan = planned({0, 0, shares, shares, shares, shares, shares, shares}, 2);
+    CHECK(contents(plan) == std::vector<Numbers>{{2, 3, 4}, {5, 6, 7}, {0, 1}});
+    CHECK(plan.ranges[0].whole);
+    CHECK(plan.ranges[1].whole);
+    CHECK_FALSE(plan.ranges[2].whole);
+  }
+
   TEST_CASE("loadfile and its relatives never split a group") {
     for (const Dist dist : {Dist::loadfile, Dist::loadscope, Dist::loadgroup}) {
       const Plan plan = planned({0, 0, 0, 0, 1}, 4, dist);
       CHECK(contents(plan) == std::vector<Numbers>{{0, 1, 2, 3}, {4}});
-      CHECK_FALSE(plan.splittable);
+      CHECK(plan.ranges[0].whole);
+      CHECK(plan.ranges[1].whole);
     }
   }
 

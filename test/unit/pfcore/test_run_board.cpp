@@ -111,7 +111,7 @@ TEST_SUITE("pfcore/run_board") {
   }
 
   TEST_CASE("ranges of a plan that cannot be split stay whole") {
-    Board shared(plan_of({4, 3, 2}, false), 2);
+    Board shared(plan_of({4, 3, 2}, true), 2);
     shared.board.attach(0, 10);
     shared.board.attach(1, 11);
     REQUIRE(shared.board.claim(0, 1)->item == 0);
@@ -124,7 +124,7 @@ TEST_SUITE("pfcore/run_board") {
   }
 
   TEST_CASE("a range that cannot be split goes as a whole to another worker when its own never starts or is gone") {
-    Board shared(plan_of({2, 3}, false), 2);
+    Board shared(plan_of({2, 3}, true), 2);
     shared.board.attach(0, 10);
     SUBCASE("never started") { CHECK(drain(shared.board, 0) == first_items(5)); }
     SUBCASE("gone") {
@@ -282,10 +282,9 @@ TEST_SUITE("pfcore/run_board") {
       std::uint32_t begin = 0;
       while (begin < 400) {
         const auto size = 1 + static_cast<std::uint32_t>(random()) % (round % 2 == 0 ? 3 : 60);
-        plan.ranges.push_back({begin, begin + size});
+        plan.ranges.push_back({begin, begin + size, round % 3 == 0 || (round % 3 == 1 && begin % 2 == 0)});
         begin += size;
       }
-      plan.splittable = round % 3 != 0;
       plan.order.resize(begin);
       std::iota(plan.order.begin(), plan.order.end(), 0u);
       std::shuffle(plan.order.begin(), plan.order.end(), random);

@@ -107,7 +107,7 @@ TEST_SUITE("pfcore/run_board") {
     int kills = 0;
     for (int round = 0; round < 12; ++round) {
       Plan plan = round % 2 == 0 ? plan_of({40, 1, 7, 300, 2, 90, 1, 1, 160}) : plan_of({600});
-      plan.splittable = round % 3 != 2;
+      for (PlanRange& range : plan.ranges) range.whole = round % 3 == 2 || (round % 3 == 1 && range.begin % 2 == 0);
       Board shared(plan, 3);
       Ledger ledger(plan.order.size());
       std::vector<int> blamed(plan.order.size(), 0);

@@ -20,13 +20,16 @@ enum class Dist : std::uint8_t { automatic, load, loadfile, loadscope, loadgroup
 struct PlanRange {
   std::uint32_t begin;
   std::uint32_t end;
+  bool whole = false;                 // stays with the worker that began it: stealing its tail would pay its set-up twice
 };
 
 struct Plan {
   std::vector<std::uint32_t> order;   // every item exactly once
   std::vector<PlanRange> ranges;      // disjoint, in claiming order, together all of `order`
-  bool splittable = true;             // an idle worker may take the tail of a range that another worker is busy with
 };
+
+// Set in a group's number when its items share set-up: fixtures of module, class or package scope.
+inline constexpr std::uint32_t k_shares_setup = 0x80000000u;
 
 struct PlanInput {
   std::size_t items = 0;
@@ -38,7 +41,8 @@ struct PlanInput {
 
 // With one worker: pytest's own order, one range. With more:
 //   automatic       a range per run of equal group numbers, longest first when durations are known (else by size); a range is
-//                   split into contiguous halves only when it is longer than the fair share of a worker by more than 5 %
+//                   split into contiguous halves only when it is longer than the fair share of a worker by more than 5 %;
+//                   ranges of groups that share set-up stay whole afterwards
 //   loadfile, loadscope, loadgroup   the same, and no range is ever split
 //   load            pytest's order in chunks, several a worker; worksteal: one chunk a worker
 // Items whose duration is not known (not above zero, or not finite) count as the average of the others.

@@ -80,6 +80,7 @@ class RunBoard {
  private:
   struct Header;
   struct Slot;
+  struct StoredRange;
   struct Layout;
   enum class Purpose : std::uint8_t { run_now, prefetch };
 
@@ -94,14 +95,14 @@ class RunBoard {
   [[nodiscard]] std::uint32_t take_own(std::size_t slot) noexcept;
   [[nodiscard]] bool refill(std::size_t slot, Purpose purpose) noexcept;
   [[nodiscard]] bool refill_from_plan(std::size_t slot) noexcept;
-  [[nodiscard]] std::uint32_t stealable(const Slot& victim, std::uint32_t size, Purpose purpose) const noexcept;
+  [[nodiscard]] std::uint32_t stealable(const Slot& victim, std::uint64_t word, Purpose purpose) const noexcept;
   [[nodiscard]] bool refill_by_stealing(std::size_t slot, Purpose purpose) noexcept;
   [[nodiscard]] bool refill_from_strays(std::size_t slot) noexcept;
 
   Header* header_ = nullptr;
   std::span<Slot> slots_;
   std::span<const std::uint32_t> order_;
-  std::span<const PlanRange> ranges_;
+  std::span<const StoredRange> ranges_;
   std::span<std::atomic<std::uint32_t>> owners_;   // per position of the order
 };
 

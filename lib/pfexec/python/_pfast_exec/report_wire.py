@@ -29,8 +29,22 @@ class RenderedRepr:
         writer._file.write(text if text.endswith("\n") else f"{text}\n")
 
 
+class StandIn:
+    """What a value that pickle cannot carry looked like."""
+
+    def __init__(self, value: Any) -> None:
+        self._repr = repr(value)
+        self._str = str(value)
+
+    def __repr__(self) -> str:
+        return self._repr
+
+    def __str__(self) -> str:
+        return self._str
+
+
 def to_wire(config: Any, report: Any) -> bytes:
-    """One serialised report, as pytest's own hook makes it. A value that cannot cross is replaced by its repr."""
+    """One serialised report, as pytest's own hook makes it. A value that cannot cross is replaced by its text."""
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
     longrepr = getattr(report, "longrepr", None)
     if isinstance(data, dict):
@@ -123,10 +137,14 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [_plain(item) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return repr(value)
+    try:
+        pickle.dumps(value, protocol=4)
+    except Exception:
+        return StandIn(value)
+    return value

@@ -19,8 +19,8 @@ from .terminal import silence_in_worker
 if TYPE_CHECKING:
     from .controller import Controller
 
-#: In a worker these would write a second copy of the controller's files.
-_CONTROLLER_ONLY = ("lfplugin", "nfplugin", "stepwiseplugin")
+#: In a worker it would count failures of its own; failures_to_stop is told to it.
+_CONTROLLER_ONLY = ("stepwiseplugin",)
 
 
 class ItemRunner:
