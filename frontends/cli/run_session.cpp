@@ -88,12 +88,17 @@ std::optional<int> RunSession::on_event(const core::Document& event) {
   else if (auto plan = message_as<core::PlanEvent>(root)) {
     reporter_.hide();
     if (setup_.verbose_plan) note(plan->way + ": " + plan->why);
-  } else if (!setup_.native) return std::nullopt;
+  } else if (auto collected = message_as<core::CollectedEvent>(root)) on_collected(*collected);
+  else if (!setup_.native) return std::nullopt;
   else if (auto phase = message_as<core::PhaseEvent>(root)) reporter_.phase(*phase);
-  else if (auto collected = message_as<core::CollectedEvent>(root)) reporter_.collected(*collected);
   else if (auto warning = message_as<core::WarningReport>(root)) reporter_.warning(*warning);
   else if (auto output = message_as<core::OutputEvent>(root)) reporter_.output(*output);
   return std::nullopt;
+}
+
+void RunSession::on_collected(const core::CollectedEvent& collected) {
+  in_terminal_ = collected.workers == 0;
+  if (setup_.native) reporter_.collected(collected);
 }
 
 void RunSession::on_result(const core::ItemResult& result) {
@@ -141,6 +146,8 @@ int RunSession::give_up() {
 void RunSession::on_signal(int number) {
   if (number == SIGWINCH) return resize();
   if (number == SIGTSTP) return suspend();
+  // A session on this terminal takes every Ctrl-C as pytest does: a debugger's prompt goes on after it.
+  if (number == SIGINT && in_terminal_) return cancel("interrupt");
   if (number == SIGINT) return cancel(++interrupts_ == 1 ? "interrupt" : "kill");
   ended_by_ = number;
   cancel("kill");

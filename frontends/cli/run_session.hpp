@@ -38,6 +38,7 @@ class RunSession {
   [[nodiscard]] core::Status wait();
   // The exit code once the run is over.
   std::optional<int> on_event(const core::Document& event);
+  void on_collected(const core::CollectedEvent& collected);
   void on_result(const core::ItemResult& result);
   int on_finished(const core::FinishedEvent& finished);
   int on_error(const core::ErrorEvent& error);
@@ -54,6 +55,7 @@ class RunSession {
   EventWriter* events_;
   NativeReporter reporter_;
   Outcomes outcomes_;
+  bool in_terminal_ = false;                  // -n 0, --pdb: no worker, the session itself has our streams
   int interrupts_ = 0;
   int ended_by_ = 0;                          // SIGTERM or SIGHUP
   std::optional<Clock::time_point> deadline_; // after "kill": the daemon's answer is not waited for any longer

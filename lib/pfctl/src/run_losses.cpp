@@ -163,7 +163,8 @@ void RunState::blame_inline_item(std::optional<int> status) {
   const auto running = std::find_if(missing.begin(), missing.end(), [&](std::uint32_t item) { return item >= last_done; });
   if (running == missing.end()) return;
   const std::string end = status ? describe_wait_status(*status) : std::string("gone");
-  blame(*running, "", "call", "the process crashed while running '" + selected_.nodeids[*running] + "': " + end);
+  fault_ = "the process crashed while running '" + selected_.nodeids[*running] + "': " + end;
+  blame(*running, "", "call", fault_);
 }
 
 }  // namespace pf::ctl

@@ -168,7 +168,7 @@ void Server::on_status(Connection& connection) {
   reply.rss_bytes = process_rss_bytes(reply.pid);
   reply.generations = pool_->status(now);
   for (const auto& [id, run] : runs_) {
-    if (!run->done()) reply.runs.push_back(run->status(now));
+    if (!run->answered()) reply.runs.push_back(run->status(now));
   }
   reply.clients = static_cast<std::int64_t>(connections_.size());
   reply.root = settings_.root;

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +20,7 @@ _COMMANDS = frozenset(
 
 def run(boot: Mapping[str, Any]) -> tuple[int, str]:
     """Collects with pytest and pauses. Returns (pytest's exit code, message) only when pytest ended before the pause."""
-    faulthandler.register(signal.SIGUSR1, file=sys.__stderr__, all_threads=True, chain=False)
+    repair.dump_stacks_on_signal()
     os.umask(boot["umask"])
     os.chdir(boot["cwd"])
     program = os.fsdecode(boot["program"])
@@ -49,7 +47,7 @@ def _collect(boot: Mapping[str, Any], argv: Sequence[str], recording: environ.Re
     baseline = Baseline()
     arguments = [argument for argument in argv if argument not in _COMMANDS]
     image = Image({**boot, "argv": [os.fsencode(argument) for argument in arguments]}, baseline, recording)
-    code = int(fresh._pytest_main(arguments, image))
+    code = fresh.run_pytest(arguments, image)
     if image.hooks.controller is not None:
         # A forked child whose adopted session ended in an error that pytest.main has worded on its way out.
         image.hooks.controller.leave(code)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -25,9 +27,26 @@ def run(image: Image, request: Mapping[str, Any], why: str, outside_scope: bool)
     _leave_paused_session(image)
     argv = [os.fsdecode(arg) for arg in request["argv"]]
     plugin = FreshSession(request, why, outside_scope)
-    code = int(_pytest_main(argv, plugin))
+    code = run_pytest(argv, plugin)
     # Only a run that never came to its run loop gets here: usage errors, --help, an unimportable conftest.
     plugin.end_without_session(code)
+
+
+def run_pytest(argv: list[str], plugin: object) -> int:
+    """pytest's exit code; or, when a conftest or a plugin ended the interpreter, what Python would have ended with."""
+    try:
+        return int(_pytest_main(argv, plugin))
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return int(end.code or 0)
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return 128 + signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+        return 1
 
 
 def _leave_paused_session(image: Image) -> None:

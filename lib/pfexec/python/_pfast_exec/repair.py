@@ -6,7 +6,9 @@ The descriptors 0, 1 and 2 are the client's already when this runs (pfexec put t
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,11 +19,19 @@ import _pfexec
 from . import environ, randomness
 
 _original_stat = os.stat
+_stacks_descriptor = 2
 
 
 def record_stat() -> None:
     """While an image is made, os.stat tells which paths were looked for: CPython has no audit event for it."""
     os.stat = _pfexec.wrap_stat(_original_stat)  # type: ignore[assignment]
+
+
+def dump_stacks_on_signal() -> None:
+    """SIGUSR1 writes all threads' stacks to the real stderr, which pytest's capture hides from descriptor 2."""
+    global _stacks_descriptor
+    _stacks_descriptor = os.dup(2)
+    faulthandler.register(signal.SIGUSR1, file=_stacks_descriptor, all_threads=True, chain=False)
 
 
 def after_fork(request: Mapping[str, Any], changes: Mapping[bytes, bytes | None], config: Any) -> None:
@@ -38,6 +48,8 @@ def after_fork(request: Mapping[str, Any], changes: Mapping[bytes, bytes | None]
     _line_buffer_like_python()
     point_captures_at_client(config)
     _point_faulthandler_at_client(config)
+    if _stacks_descriptor != 2:
+        os.dup2(2, _stacks_descriptor, inheritable=False)
     randomness.after_fork()
     _forget_multiprocessing()
     _replace_event_loop()
