@@ -47,10 +47,14 @@ bool PickleMachine::note_children(Node& parent, const Value* values, std::size_t
     deepest = std::max(deepest, child == nullptr ? 1u : static_cast<std::uint32_t>(child->depth));
     if (child != nullptr) child->contained = true;
   }
-  const std::uint32_t depth = std::max<std::uint32_t>(parent.depth, deepest + 1);
+  std::uint32_t depth = std::max<std::uint32_t>(parent.depth, deepest + 1);
   // A container that grows deeper after it was put into another leaves that one's depth out of date.
   if (depth > parent.depth && parent.contained) depth_in_doubt_ = true;
-  if (depth > limits_.max_depth) return fail(ErrorCode::limit, "containers nested too deep");
+  if (depth > limits_.max_depth) {
+    // In doubt it may be far too much, since a cycle raises it with every element: the check at the end decides.
+    if (!depth_in_doubt_) return fail(ErrorCode::limit, "containers nested too deep");
+    depth = static_cast<std::uint32_t>(limits_.max_depth);
+  }
   parent.depth = depth & Node::k_most_depth;
   return true;
 }
