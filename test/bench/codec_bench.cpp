@@ -1,0 +1,57 @@
+// The timing loop of bench_codec.py: it answers records on stdin, one line each.
+//
+// Record: 'd' or 'e', an 8-byte little-endian count of repetitions, an 8-byte length, that many bytes of pickle.
+// Answer: nanoseconds that decoding ('d': and destroying) or encoding ('e': the value, with PickleWriter::value) took in
+// all, and the size of what was encoded.
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include <pfcore/pickle_reader.hpp>
+#include <pfcore/pickle_writer.hpp>
+
+namespace {
+
+using namespace pf::core;
+using Clock = std::chrono::steady_clock;
+
+bool read_number(std::uint64_t& number) { return std::fread(&number, sizeof number, 1, stdin) == 1; }
+
+bool answer(int what) {
+  std::uint64_t repeat = 0;
+  std::uint64_t length = 0;
+  if (!read_number(repeat) || !read_number(length)) return false;
+  std::string pickle(length, '\0');
+  if (std::fread(pickle.data(), 1, length, stdin) != length) return false;
+  const Limits limits = Limits::result();
+  Result<Document> document = decode_pickle(pickle, limits);
+  if (!document) {
+    std::fprintf(stderr, "failed to %s\n", document.error().message.c_str());
+    return false;
+  }
+  PickleWriter writer;
+  std::size_t size = 0;
+  const auto start = Clock::now();
+  for (std::uint64_t i = 0; i < repeat; ++i) {
+    if (what == 'd') {
+      size += decode_pickle(pickle, limits).value().heap_bytes();
+    } else {
+      writer.value(document->root());
+      size += writer.finish().size();
+    }
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start);
+  std::printf("%lld %zu\n", static_cast<long long>(took.count()), size / repeat);
+  std::fflush(stdout);
+  return true;
+}
+
+}  // namespace
+
+int main() {
+  for (int what = std::getchar(); what != EOF; what = std::getchar()) {
+    if (!answer(what)) return 1;
+  }
+  return 0;
+}
