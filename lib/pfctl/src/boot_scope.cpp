@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include <pfctl/import_options.hpp>
 #include <pfctl/staleness.hpp>
 
 namespace pf::ctl {
@@ -93,6 +94,10 @@ std::string process_key(const core::Environment& env) {
     out += '\0';
   }
   return out;
+}
+
+std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd) {
+  return process_key(env) + '\0' + import_options(argv, cwd);
 }
 
 }  // namespace pf::ctl

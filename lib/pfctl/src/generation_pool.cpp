@@ -49,7 +49,7 @@ void GenerationPool::release(std::int64_t run_id) {
 
 std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) const {
   const core::Environment& env = wait.user->request().env;
-  const std::string key = process_key(env);
+  const std::string key = generation_key(env, wait.user->request().argv, wait.user->request().cwd);
   std::vector<GenerationCandidate> out;
   for (const auto& generation : generations_) {
     const bool booting = generation->state() == GenerationState::booting && !generation->dismissed();
@@ -188,7 +188,7 @@ void GenerationPool::boot_for(std::int64_t run_id) {
   plan.replaces = wait.stale;
   if (wait.boots > 0) plan.why = "the forkserver was killed while it collected";
   else if (wait.stale) plan.why = wait.stale_reason;
-  else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has this environment";
+  else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has these options and this environment";
   wait.own_boot = true;
   ++wait.boots;
   wait.user->on_phase("boot", plan.why);

@@ -73,6 +73,7 @@ Verdict compare(const Input& input, const core::InputFile& now) noexcept {
   const core::InputFile& was = input.file;
   if (was.mode == 0) return now.mode == 0 ? Verdict::same : Verdict::created;
   if (now.mode == 0) return Verdict::deleted;
+  if (was.ino == 0) return kind(was.mode) == kind(now.mode) ? Verdict::same : Verdict::changed;
   if (core::same_identity(was, now)) return input.unsettled && !was.content_hash.empty() ? Verdict::suspect : Verdict::same;
   return kind(was.mode) == kind(now.mode) && !was.content_hash.empty() ? Verdict::suspect : Verdict::changed;
 }
@@ -94,7 +95,7 @@ InputSet::InputSet(std::vector<core::InputFile> inputs, EnvironmentKey environme
   for (core::InputFile& file : inputs) {
     Input input;
     input.name = static_cast<std::uint32_t>(file.path.rfind('/') + 1);
-    input.unsettled = core::is_racy(file, boot_ns) || file.mtime_ns > boot_ns - core::k_racy_ns;
+    input.unsettled = file.ino != 0 && (core::is_racy(file, boot_ns) || file.mtime_ns > boot_ns - core::k_racy_ns);
     input.file = std::move(file);
     state_->inputs.push_back(std::move(input));
   }

@@ -14,45 +14,13 @@
 #include "pause.hpp"
 #include "process_state.hpp"
 #include "python_adapter.hpp"
+#include "stat_recorder.hpp"
 #include "worker.hpp"
 
 namespace py = pybind11;
 
 namespace pf::exec {
 namespace {
-
-// os.stat while an image is made: the original does the work, the recorder learns which path was looked at.
-PyObject*& original_stat() {
-  static PyObject* function = nullptr;
-  return function;
-}
-
-PyObject* recording_stat(PyObject* /*self*/, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-  if (count > 0 && InputRecorder::instance().recording()) {
-    PyObject* path = args[0];
-    if (PyUnicode_Check(path)) {
-      if (const char* text = PyUnicode_AsUTF8(path)) InputRecorder::instance().add_looked_at(text);
-      else PyErr_Clear();
-    } else if (!PyLong_Check(path) && !PyBytes_Check(path)) {
-      if (PyObject* fspath = PyOS_FSPath(path)) {
-        const char* text = PyUnicode_Check(fspath) ? PyUnicode_AsUTF8(fspath) : nullptr;
-        if (text != nullptr) InputRecorder::instance().add_looked_at(text);
-        Py_DECREF(fspath);
-      }
-      PyErr_Clear();
-    }
-  }
-  return PyObject_Vectorcall(original_stat(), args, static_cast<std::size_t>(count), keywords);
-}
-
-PyMethodDef k_recording_stat = {
-    "stat", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(recording_stat)), METH_FASTCALL | METH_KEYWORDS,
-    "os.stat, recorded"};
-
-py::object wrap_stat(const py::object& original) {
-  original_stat() = original.inc_ref().ptr();
-  return py::reinterpret_steal<py::object>(PyCFunction_NewEx(&k_recording_stat, nullptr, nullptr));
-}
 
 py::dict pause_for_runs(const py::dict& fields) {
   core::BootReady ready = ready_from_python(fields);
@@ -131,7 +99,7 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("add_input", [](const std::string& path) { InputRecorder::instance().add_file(path); });
   module.def("add_input_directory", [](const std::string& path) { InputRecorder::instance().add_directory(path); });
   module.def("stop_recording", [] { InputRecorder::instance().stop(); });
-  module.def("wrap_stat", &wrap_stat);
+  module.def("wrap_stat", &make_recording_stat);
   module.def("pause", &pause_for_runs);
 
   module.def("send_selected", &send_selected);

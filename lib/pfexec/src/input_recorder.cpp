@@ -17,8 +17,7 @@ namespace {
 constexpr std::string_view k_ignored_parts[] = {"/__pycache__/", "/.pytest_cache/", "/.hypothesis/", "/.git/", "/.coverage"};
 constexpr std::string_view k_ignored_roots[] = {"/proc/", "/sys/", "/dev/", "/run/"};
 
-// A str, bytes or os.PathLike argument of an audit event as a path; empty for descriptors and None.
-std::string path_argument(PyObject* argument) {
+std::string text_of_path(PyObject* argument) {
   if (argument == nullptr) return {};
   if (PyUnicode_Check(argument)) {
     PyObject* encoded = PyUnicode_EncodeFSDefault(argument);
@@ -37,7 +36,7 @@ std::string path_argument(PyObject* argument) {
     PyErr_Clear();
     return {};
   }
-  std::string text = path_argument(path);
+  std::string text = text_of_path(path);
   Py_DECREF(path);
   return text;
 }
@@ -60,7 +59,7 @@ PyObject* item(PyObject* args, Py_ssize_t index) {
 
 void on_open(InputRecorder& recorder, PyObject* args) {
   if (opens_for_writing(item(args, 1), item(args, 2))) return;
-  recorder.add_file(path_argument(item(args, 0)));
+  recorder.add_file(text_of_path(item(args, 0)));
 }
 
 // Module code is about to run: its source may have been read as bytecode only, so the code object names it.
@@ -119,6 +118,16 @@ int audit_hook(const char* event, PyObject* args, void* /*user_data*/) {
 
 }  // namespace
 
+std::string path_argument(PyObject* argument) {
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  std::string path = text_of_path(argument);
+  PyErr_Restore(type, value, traceback);
+  return path;
+}
+
 InputRecorder& InputRecorder::instance() noexcept {
   static InputRecorder recorder;
   return recorder;
@@ -134,7 +143,7 @@ void InputRecorder::set_root(std::string root) {
   if (!root_.empty() && root_.back() != '/') root_ += '/';
   // What was recorded before the root was known (configuration, root conftest) lies below it more often than not.
   for (core::InputFile& input : inputs_) {
-    if (input.content_hash.empty() && S_ISREG(input.mode) && input.path.starts_with(root_)) {
+    if (input.content_hash.empty() && S_ISREG(input.mode) && input.ino != 0 && input.path.starts_with(root_)) {
       input.content_hash = core::hash_file(input.path);
     }
   }
@@ -162,20 +171,24 @@ std::string InputRecorder::normalise(std::string_view path) const {
   return absolute;
 }
 
+void InputRecorder::add_hash(core::InputFile& input, bool listing) const {
+  if (!input.content_hash.empty()) return;
+  if (listing && S_ISDIR(input.mode)) input.content_hash = core::hash_listing(input.path);
+  else if (S_ISREG(input.mode) && !root_.empty() && input.path.starts_with(root_)) input.content_hash = core::hash_file(input.path);
+}
+
 void InputRecorder::add(std::string path, bool listing) {
   const auto [position, fresh] = seen_.try_emplace(path, inputs_.size());
   if (!fresh) {
-    // Looked for and not there, then read: it came to be meanwhile (a generated file). What was read is what counts.
+    // Looked for and not there, then read: it came to be meanwhile (a generated file). Or only its kind was asked for before.
+    // What was read is what counts.
     core::InputFile& known = inputs_[position->second];
-    if (known.mode == 0) known = core::identify(known.path);
-    if (listing && known.content_hash.empty()) known.content_hash = core::hash_listing(known.path);
+    if (known.ino == 0) known = core::identify(known.path);
+    add_hash(known, listing);
     return;
   }
   core::InputFile input = core::identify(path);
-  if (listing && S_ISDIR(input.mode)) input.content_hash = core::hash_listing(path);
-  else if (S_ISREG(input.mode) && input.content_hash.empty() && !root_.empty() && path.starts_with(root_)) {
-    input.content_hash = core::hash_file(path);
-  }
+  add_hash(input, listing);
   inputs_.push_back(std::move(input));
 }
 
@@ -219,12 +232,22 @@ void InputRecorder::add_directory(std::string_view path) {
   if (std::string absolute = normalise(path); !absolute.empty()) add(std::move(absolute), true);
 }
 
-void InputRecorder::add_looked_at(std::string_view path) {
+void InputRecorder::add_looked_at(std::string_view path, bool kind_only) {
   std::string absolute = normalise(path);
-  if (absolute.empty() || seen_.contains(absolute)) return;
+  if (absolute.empty()) return;
   struct stat info {};
-  if (::stat(absolute.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return;
-  add(std::move(absolute), false);
+  const bool exists = ::stat(absolute.c_str(), &info) == 0;
+  if (exists && !S_ISREG(info.st_mode)) return;
+  if (!exists || !kind_only) {
+    if (!seen_.contains(absolute) || exists) add(std::move(absolute), false);
+    return;
+  }
+  const auto [position, fresh] = seen_.try_emplace(std::move(absolute), inputs_.size());
+  if (!fresh) return;
+  core::InputFile input;
+  input.path = position->first;
+  input.mode = info.st_mode & S_IFMT;   // no inode: the kind is all that counts
+  inputs_.push_back(std::move(input));
 }
 
 }  // namespace pf::exec

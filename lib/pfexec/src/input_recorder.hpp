@@ -12,7 +12,13 @@
 
 #include <pfcore/messages.hpp>
 
+struct _object;                                   // PyObject, without Python.h
+
 namespace pf::exec {
+
+// A str, bytes or os.PathLike argument of a Python call as a path; empty for descriptors, None and what is no path. The
+// interpreter's error indicator is left alone.
+[[nodiscard]] std::string path_argument(_object* argument);
 
 class InputRecorder {
  public:
@@ -28,8 +34,9 @@ class InputRecorder {
 
   void add_file(std::string_view path);
   void add_directory(std::string_view path);
-  // The path was looked at by stat: a regular file counts as read, an absent path as absent, anything else not at all.
-  void add_looked_at(std::string_view path);
+  // The path was looked at by stat: a regular file counts as read (kind_only: as one that must stay a regular file), an absent
+  // path as absent, anything else not at all.
+  void add_looked_at(std::string_view path, bool kind_only);
 
   // Everything recorded so far, in the order of first sight. An absent path that could not appear without a recorded
   // listing changing is left out: pytest looks for two files in every folder to tell virtual environments.
@@ -39,6 +46,8 @@ class InputRecorder {
   // Absolute, or nothing when the path cannot matter (pseudo file systems, caches that pytest writes itself).
   [[nodiscard]] std::string normalise(std::string_view path) const;
   void add(std::string path, bool listing);
+  // Of a listed folder, and of a file below the root.
+  void add_hash(core::InputFile& input, bool listing) const;
   [[nodiscard]] bool covered_by_listing(const std::string& absent) const;
 
   bool recording_ = false;

@@ -106,6 +106,20 @@ TEST_SUITE("pfctl/staleness") {
     CHECK(inputs.file_change() == "changed: a.so");
   }
 
+  TEST_CASE("of a path whose kind alone was asked for only the kind counts") {
+    const Scratch scratch;
+    InputFile input = bare(scratch.file("report.xml", "old"));
+    input.dev = input.ino = input.size = 0;
+    input.mtime_ns = input.ctime_ns = 0;
+    const InputSet inputs = settled({input}, scratch);
+    scratch.file("report.xml", "new and longer");
+    CHECK_FALSE(inputs.file_change());
+    std::filesystem::remove(scratch / "report.xml");
+    CHECK(inputs.file_change() == "deleted: report.xml");
+    std::filesystem::create_directory(scratch / "report.xml");
+    CHECK(inputs.file_change() == "changed: report.xml");
+  }
+
   TEST_CASE("deleted and new files are named as such") {
     const Scratch scratch;
     const std::string gone = scratch.file("sub/gone.py", "x");

@@ -251,7 +251,7 @@ struct BootRequest {
 struct InputFile {
   std::string path;              // bytes, absolute
   std::uint64_t dev = 0;
-  std::uint64_t ino = 0;
+  std::uint64_t ino = 0;         // 0 with a mode = only the kind was asked for: nothing else is compared
   std::uint64_t mode = 0;        // 0 = absent
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;

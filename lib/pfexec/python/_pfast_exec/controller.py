@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import options, repair, report_wire, reports, worker
+from . import coverage_data, options, repair, report_wire, reports, worker
 from .image_groups import group_numbers
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
@@ -67,6 +67,7 @@ class Controller:
         session.shouldstop = session.shouldfail = False
         self.collect_reports = [report for report in collect_reports if not report.passed]
         self._warnings = list(image.warnings)
+        coverage_data.begin_run(self.config)
         renew_terminal_reporter(self.config, self.request, session, announce=not self.native)
         if self._terminal is not None:
             self._terminal.mute()

@@ -13,7 +13,7 @@ import pytest
 
 import _pfexec
 
-from . import randomness, repair, report_wire, reports
+from . import coverage_data, randomness, repair, report_wire, reports
 from .terminal import silence_in_worker
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class ItemRunner:
             if finish_session:
                 exitstatus = 1 if self.session.testsfailed else 0
                 ended.run(lambda: config.hook.pytest_sessionfinish(session=self.session, exitstatus=exitstatus))
+                ended.run(lambda: coverage_data.finish_worker(config))
         finally:
             if not finish_session:
                 identity.drop()

@@ -1,0 +1,49 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include <pfctl/import_options.hpp>
+
+using namespace pf;
+using namespace pf::ctl;
+
+namespace {
+
+std::string options(const core::OsStrings& argv) { return import_options(argv, "/"); }
+
+}  // namespace
+
+TEST_SUITE("pfctl/import_options") {
+  TEST_CASE("what acts after the imports is left out, however it is written") {
+    CHECK(options({}).empty());
+    CHECK(options({"tests/test_a.py::test_x", "-x", "-vv", "-xvs", "-rA", "-kone", "-k", "one or two", "-m", "slow"}).empty());
+    CHECK(options({"--tb=short", "--tb", "line", "--maxfail", "2", "--lf", "--durations=3", "-n", "4", "-n4"}).empty());
+    CHECK(options({"-p", "no:randomly", "-pno:cacheprovider", "--deselect", "a::b", "--junitxml", "out.xml"}).empty());
+    CHECK(options({"--reruns", "2", "--timeout=5", "--randomly-seed=3"}).empty());
+  }
+
+  TEST_CASE("what may act while modules are imported is kept with its value") {
+    CHECK(options({"-W", "error"}) == options({"-Werror"}));
+    CHECK(options({"-W", "error"}) != options({"-W", "default"}));
+    CHECK_FALSE(options({"--cov=pkg"}).empty());
+    CHECK(options({"--cov=pkg"}) != options({"--cov=other"}));
+    CHECK_FALSE(options({"-p", "some.plugin"}).empty());
+    CHECK_FALSE(options({"-o", "pythonpath=src"}).empty());
+    CHECK_FALSE(options({"--assert=plain"}).empty());
+  }
+
+  TEST_CASE("an unknown option is kept, with the next argument when that is no file") {
+    CHECK(options({"--greeting", "hello"}) != options({"--greeting", "bye"}));
+    CHECK(options({"--slow", "tmp"}) == options({"--slow"}));     // /tmp exists: a place to run, not a value
+    CHECK(options({"--slow", "-x"}) == options({"--slow"}));
+  }
+
+  TEST_CASE("a cluster ends at the first letter that takes a value") {
+    CHECK(options({"-vWerror"}) == options({"-W", "error"}));
+    CHECK(options({"-xk", "one"}).empty());
+  }
+
+  TEST_CASE("behind -- there are no options") {
+    CHECK(options({"--", "-W", "error"}).empty());
+  }
+}
