@@ -41,6 +41,12 @@ struct Range {
     const auto end = static_cast<std::uint32_t>(word);
     return {static_cast<std::uint32_t>(word >> 32), end & ~k_whole, (end & k_whole) != 0};
   }
+  // Without what lies behind the last position: only a board that was written over has that, and nothing is there to take.
+  [[nodiscard]] static Range unpack(std::uint64_t word, std::size_t positions) noexcept {
+    Range range = unpack(word);
+    range.end = static_cast<std::uint32_t>(std::min<std::size_t>(range.end, positions));
+    return range;
+  }
 };
 
 // State, phase and item in one word, so that nobody sees the phase of one item beside another item.
@@ -222,8 +228,7 @@ std::uint32_t RunBoard::take_own(std::size_t index) noexcept {
   AtomicU64& word = slots_[index].range;
   std::uint64_t seen = word.load();
   for (;;) {
-    Range range = Range::unpack(seen);
-    range.end = std::min(range.end, static_cast<std::uint32_t>(owners_.size()));
+    Range range = Range::unpack(seen, owners_.size());
     if (range.size() == 0) return k_no_position;
     const std::uint32_t position = range.next++;
     if (!word.compare_exchange_weak(seen, range.pack())) continue;
@@ -246,7 +251,7 @@ bool RunBoard::refill_from_plan(std::size_t index) noexcept {
 
 // What of another slot's range may be taken from it, as an amount.
 std::uint32_t RunBoard::stealable(const Slot& victim, std::uint64_t word, Purpose purpose) const noexcept {
-  const Range range = Range::unpack(word);
+  const Range range = Range::unpack(word, owners_.size());
   const std::uint32_t size = range.size();
   const auto state = static_cast<WorkerState>(Activity::unpack(victim.activity.load()).state);
   const bool started = state == WorkerState::idle || state == WorkerState::running || state == WorkerState::finishing;
@@ -271,7 +276,7 @@ bool RunBoard::refill_by_stealing(std::size_t index, Purpose purpose) noexcept {
       amount = offered;
     }
     if (victim == nullptr) return false;
-    Range kept = Range::unpack(seen);
+    Range kept = Range::unpack(seen, owners_.size());
     const Range stolen{kept.end - amount, kept.end, kept.whole};
     kept.end = stolen.next;
     if (!victim->range.compare_exchange_strong(seen, kept.pack())) continue;
@@ -302,7 +307,7 @@ bool RunBoard::refill(std::size_t index, Purpose purpose) noexcept {
   if (refill_from_plan(index) || refill_by_stealing(index, purpose)) return true;
   // What is left in ranges was left to their owners.
   for (const Slot& slot : slots_) {
-    if (Range::unpack(slot.range.load()).size() > 0) return false;
+    if (Range::unpack(slot.range.load(), owners_.size()).size() > 0) return false;
   }
   return refill_from_strays(index);
 }

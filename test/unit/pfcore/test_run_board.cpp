@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <random>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -271,6 +272,19 @@ TEST_SUITE("pfcore/run_board") {
           CHECK((claim->next == k_no_item || claim->next < 9));
         }
       }
+    }
+  }
+
+  TEST_CASE("a range behind the last position is none, and its worker still finds what is left") {
+    for (const std::uint64_t word : {std::uint64_t{1000} << 32 | 1001, std::uint64_t{2} << 32 | 0x7fffffff,
+                                     std::uint64_t{1000} << 32 | 0x80000000u | 1001}) {
+      CAPTURE(word);
+      Board shared(plan_of({2, 2}), 2);
+      // The ranges of both slots: behind the header, a line each.
+      for (const std::size_t at : {192u, 256u}) std::memcpy(shared.memory.bytes().data() + at, &word, sizeof word);
+      std::set<std::uint32_t> items;
+      while (const std::optional<Claim> claim = shared.board.claim(0, 1)) items.insert(claim->item);
+      CHECK(items == std::set<std::uint32_t>{0, 1, 2, 3});
     }
   }
 
