@@ -116,6 +116,8 @@ class Case:
         self.project = self.home / "p"
         self.runtime = self.home / "r"
         self.cookie = f"PFAST_TEST_COOKIE={uuid.uuid4().hex}"
+        #: Plain pytest, of the environment that pfast is told to use.
+        self.pytest = Path(sys.executable).parent / "pytest"
         #: Options that name a daemon of its own kind: --python, --address, …
         self.where: list[str] = []
         self._count = 0
@@ -131,6 +133,11 @@ class Case:
             "TMPDIR": str(self.home / "t"),
             key: value,
         }
+
+    def use_environment(self, folder: Path) -> None:
+        """Another virtual environment for both sides."""
+        self.env["VIRTUAL_ENV"] = str(folder)
+        self.pytest = folder / "bin" / "pytest"
 
     # -- the project -------------------------------------------------------------------------------------------------
 
@@ -168,7 +175,7 @@ class Case:
         """Plain pytest for the same arguments; with the plugin that writes outcomes, and a cache of its own."""
         folder = self._folder()
         extra = {}
-        arguments = [str(Path(sys.executable).parent / "pytest"), *args]
+        arguments = [str(self.pytest), *args]
         if own_cache:
             arguments[1:1] = ["-o", f"cache_dir={self.home / 'plain-cache'}"]
         if oracle:

@@ -46,10 +46,13 @@ std::vector<std::uint32_t> items_in(const std::vector<std::uint8_t>& states, Sta
 }  // namespace
 
 std::string item_outcome(const std::vector<PhaseReport>& phases) {
-  // A try that a plugin repeats says nothing final; what comes after it does. Without any report there is no proof.
+  // A try that a plugin repeats says nothing final; the last one, which a setup begins, does. Without any report there is no
+  // proof.
+  if (phases.empty()) return "error";
+  const auto begins = std::find_if(phases.rbegin(), phases.rend(), [](const PhaseReport& phase) { return phase.when == "setup"; });
+  const auto last_try = begins == phases.rend() ? phases.begin() : begins.base() - 1;
   const auto is_rerun = [](const PhaseReport& phase) { return phase.category == "rerun" || phase.outcome == "rerun"; };
-  const auto last_try = std::find_if(phases.rbegin(), phases.rend(), is_rerun).base();
-  if (last_try == phases.end()) return phases.empty() ? "error" : "rerun";
+  if (std::any_of(last_try, phases.end(), is_rerun)) return "rerun";
   std::string_view word;
   bool error = false;
   bool failed = false;

@@ -79,6 +79,8 @@ TEST_SUITE("pfcore/run_tally") {
   TEST_CASE("what is no final result is not green") {
     CHECK(item_outcome({}) == "error");
     CHECK(item_outcome({k_setup, phase("call", "rerun", "rerun")}) == "rerun");
+    CHECK(item_outcome({k_setup, phase("call", "rerun", "rerun"), k_teardown}) == "rerun");
+    CHECK(item_outcome({k_setup, phase("call", "rerun", "rerun"), k_teardown, k_setup, k_call_failed, k_teardown}) == "failed");
   }
 
   TEST_CASE("a run is complete when every item has exactly one result") {

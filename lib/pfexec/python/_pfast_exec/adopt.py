@@ -44,6 +44,8 @@ def _adoptable_options(image: Image, config: Any, argv: list[str]) -> argparse.N
     namespace = options.parse(config, argv)
     if namespace is None:
         raise NotCovered("the arguments are for pytest itself to judge")
+    if any(argument.startswith("--random-order") for argument in options.full_arguments(config, argv)):
+        raise NotCovered("pytest-random-order chooses its seed when it adds its options")
     defaults = image.defaults
     for name in options.RUN_ONLY:
         if getattr(namespace, name, None) != getattr(defaults, name, None) or getattr(namespace, name, None):

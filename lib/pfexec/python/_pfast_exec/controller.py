@@ -133,6 +133,8 @@ class Controller:
         return True
 
     def before_sessionfinish(self) -> None:
+        if self._hooks.runner is not None and self._hooks.runner.inline:
+            self._hooks.runner.finish()
         if self._terminal is not None and not hasattr(self.config, "workerinput"):
             self._terminal.listen_to_plugins()
 

@@ -74,7 +74,7 @@ class RunHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         if self.runner is not None and self.runner.inline:
-            self.runner.finish()
+            self.runner.complete()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

@@ -123,6 +123,15 @@ def _configure_log_colors(config: Any) -> None:
     plugin.log_cli_handler.setFormatter(formatter("cli_"))
 
 
+def _configure_randomly(config: Any) -> None:
+    # pytest-randomly chooses a seed when it is configured: the image's would be every run's.
+    plugin = config.pluginmanager.getplugin("randomly")
+    if plugin is None or not hasattr(config.option, "randomly_seed"):
+        return
+    plugin.pytest_configure(config)
+    plugin._reseed(config)
+
+
 def _configure_capture(config: Any) -> None:
     manager = config.pluginmanager.getplugin("capturemanager")
     if manager is None or manager._method == config.option.capture:
@@ -174,6 +183,10 @@ ADOPTABLE: dict[str, Callable[[Any], None] | None] = {
     "junitprefix": _configure_junit,
     "basetemp": _configure_tmp_path,
     "capture": _configure_capture,
+    # pytest-randomly
+    "randomly_seed": _configure_randomly,
+    "randomly_reset_seed": None,
+    "randomly_reorganize": None,
     "usepdb": _configure_debugger,
     "usepdb_cls": _configure_debugger,
     "trace": _configure_debugger,

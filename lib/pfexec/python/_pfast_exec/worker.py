@@ -33,7 +33,7 @@ class ItemRunner:
         self.session = session
         self.config = session.config
         self.inline = inline
-        self._begun = False
+        self._complete = False
         self._pid = os.getpid()
         self._workers = workers
         #: Everything that pytest's hooks are told here is told to the controller's as well.
@@ -47,6 +47,8 @@ class ItemRunner:
     def add_report(self, report: Any) -> None:
         if os.getpid() != self._pid:
             _pfexec.leave(0)  # a child that a test forked and that came back: it has no part in this run
+        if report.when == "setup":
+            self._complete = False
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         described = self.controller.renderer.describe(report) if self._has_failed_subtests(report) else None
@@ -63,15 +65,20 @@ class ItemRunner:
             return False
         return bool(self._failed_subtests.get(getattr(report, "id", report.nodeid)))
 
+    # Items that pytest's own loop runs (inline). One is over when the next one begins: plugins that repeat an item tell the end
+    # of every try. One that was interrupted has no result.
+
     def begin(self, item: Any) -> None:
         self.finish()
         _pfexec.begin_item(self._numbers[id(item)])
-        self._begun = True
+
+    def complete(self) -> None:
+        self._complete = True
 
     def finish(self) -> None:
-        if self._begun:
+        if self._complete:
             _pfexec.finish_item()
-            self._begun = False
+            self._complete = False
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
