@@ -1,0 +1,46 @@
+// decode_as: whatever dict it gets, it gives a message that is encoded and decoded again as the same one, or an error.
+#include <string>
+#include <string_view>
+
+#include <pfcore/messages.hpp>
+#include <pfcore/pickle_reader.hpp>
+
+#include "property.hpp"
+
+namespace {
+
+using namespace pf::core;
+
+template <typename T>
+void check(const Value& value) {
+  Result<T> message = decode_as<T>(value);
+  if (!message) {
+    PF_PROPERTY(message.error().code == ErrorCode::malformed);
+    return;
+  }
+  PF_PROPERTY(message_type(value) == T::k_type);
+  const std::string bytes = encode(*message);
+  Result<Document> document = decode_pickle(bytes, Limits::result());
+  PF_PROPERTY(document.ok());
+  Result<T> again = decode_as<T>(document->root());
+  PF_PROPERTY(again.ok());
+  PF_PROPERTY(encode(*again) == bytes);
+}
+
+template <typename... T>
+void check_all(const Value& value) {
+  (check<T>(value), ...);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view pickle(reinterpret_cast<const char*>(data), size);
+  const Result<Document> document = decode_pickle(pickle, Limits::control());
+  if (!document) return 0;
+  check_all<ItemResult, WarningReport, Hello, RunRequest, CancelRequest, StatusRequest, ShutdownRequest, ResizeRequest, Welcome,
+            PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
+            ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
+            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished>((*document).root());
+  return 0;
+}
