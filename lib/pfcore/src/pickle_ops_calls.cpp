@@ -19,7 +19,7 @@ struct KnownClass {
   Callee callee;
   bool of_python2;  // the module's name up to protocol 2
 };
-constexpr std::array<KnownClass, 10> k_known{{
+constexpr std::array<KnownClass, 11> k_known{{
     {"builtins", "set", Callee::set, false},
     {"builtins", "frozenset", Callee::frozenset, false},
     {"builtins", "bytearray", Callee::bytearray, false},
@@ -29,6 +29,7 @@ constexpr std::array<KnownClass, 10> k_known{{
     {"__builtin__", "bytearray", Callee::bytearray, true},
     {"__builtin__", "complex", Callee::complex, true},
     {"__builtin__", "bytes", Callee::bytes, true},
+    {"builtins", "bytes", Callee::bytes, true},  // with fix_imports=False
     {"_codecs", "encode", Callee::encode, true},
 }};
 

@@ -182,6 +182,8 @@ TEST_SUITE("pfcore/pickle_reader") {
     CHECK(decoded("\x80\x02" "c__builtin__\nset\nq\0](K\x01" "e\x85R."sv, with_python2_names()) == "S{i1}");
     CHECK(decoded("\x80\x02" "c_codecs\nencode\nq\0X\x02\0\0\0\xc3\xbfX\6\0\0\0latin1\x86R."sv, with_python2_names()) == "bff");
     CHECK(decoded("\x80\x02" "c__builtin__\nbytes\nq\0)R."sv, with_python2_names()) == "b");
+    CHECK(decoded("\x80\x02" "cbuiltins\nbytes\nq\0)R."sv, with_python2_names()) == "b");  // fix_imports=False
+    CHECK(decoded("\x80\x02" "cbuiltins\nbytes\nq\0)R."sv) == "refused@2");
     CHECK(decoded("c_codecs\nencode\nX\x03\0\0\0\xe2\x82\xacX\6\0\0\0latin1\x86R."sv, with_python2_names()) == "refused@36");
   }
 

@@ -33,7 +33,8 @@ struct Limits {
   std::size_t max_key_depth;      // nesting of containers in a dict key or set element; 64 at most
   std::size_t max_key_nodes;      // values in one dict key or set element, itself included
   // Takes also what protocols 0 to 2 spell by Python 2's names: set, frozenset, bytearray and complex as
-  // __builtin__.<name>, bytes as _codecs.encode of a str. Off for every role: no peer of pfast writes them.
+  // __builtin__.<name>, bytes as _codecs.encode of a str, empty bytes as a call of bytes. Off for every role: no peer of
+  // pfast writes them.
   bool python2_names = false;
 
   // The roles. All: 1,000,000 objects, ints of 4,300 digits or 64 KiB, keys 8 deep and of 64 values.
