@@ -84,6 +84,9 @@ CASES: dict[str, list[str]] = {
     "trace": ["--pdb", "test_two.py::test_tmp"],
 }
 
+#: Options of plugins: their cases are in test_plugins.py.
+OF_PLUGINS = {"randomly_seed", "randomly_reset_seed", "randomly_reorganize"}
+
 
 @pytest.mark.parametrize("dest", sorted(CASES))
 def test_option_means_what_it_means_in_pytest(case: Case, dest: str) -> None:
@@ -105,4 +108,4 @@ def test_every_row_has_a_case() -> None:
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "ADOPTABLE"
     )
     assert isinstance(table, ast.Dict)
-    assert {ast.literal_eval(key) for key in table.keys if key is not None} == set(CASES)
+    assert {ast.literal_eval(key) for key in table.keys if key is not None} == set(CASES) | OF_PLUGINS

@@ -199,6 +199,8 @@ def test_randomly_orders_and_seeds_each_run_anew(suite: Case) -> None:
     assert len(expected) == 42
     for _ in range(2):
         assert order(suite.run("-n", "1", "--reporter", "pytest", *seeded)) == expected
+    for option in ("--randomly-dont-reorganize", "--randomly-dont-reset-seed"):
+        assert order(suite.run("-n", "1", "--reporter", "pytest", *seeded, option)) == order(suite.plain(*seeded, option))
     free = ["-v", "-n", "1", "--reporter", "pytest"]
     assert order(suite.run(*free)) != order(suite.run(*free))
 

@@ -146,10 +146,26 @@ class MessageEncoder {
 
 // ---------------------------------------------------------------- decoding
 
+// What the parts of one message may still take, in bytes.
+class MessageBudget {
+ public:
+  explicit MessageBudget(std::size_t bytes) noexcept : left_(bytes) {}
+  [[nodiscard]] bool spend(std::size_t count, std::size_t bytes_each) noexcept {
+    overdrawn_ = overdrawn_ || count > left_ / bytes_each;
+    if (!overdrawn_) left_ -= count * bytes_each;
+    return !overdrawn_;
+  }
+  [[nodiscard]] bool overdrawn() const noexcept { return overdrawn_; }
+
+ private:
+  std::size_t left_;
+  bool overdrawn_ = false;
+};
+
 // Reads a dict's entries by key. Keys are expected in the order in which an encoder writes them, found anywhere.
 class MessageDecoder {
  public:
-  explicit MessageDecoder(const Value& dict) noexcept : entries_(dict.entries()) {}
+  MessageDecoder(const Value& dict, MessageBudget& budget) noexcept : budget_(budget), entries_(dict.entries()) {}
 
   void terse() noexcept {}
 
@@ -166,7 +182,7 @@ class MessageDecoder {
     read(key, [&](const Value& value) { return get_environment(value, member); });
   }
 
-  // The first field that was of the wrong kind ("options.workers"), or empty.
+  // The first field that was of the wrong kind ("options.workers") or over the budget, or empty.
   [[nodiscard]] const std::string& wrong_field() const noexcept { return wrong_; }
 
  private:
@@ -184,20 +200,22 @@ class MessageDecoder {
   static bool get(const Value& value, double& member) noexcept;
   static bool get(const Value& value, std::int64_t& member) noexcept;
   static bool get(const Value& value, std::uint32_t& member) noexcept;
-  static bool get(const Value& value, std::string& member);
-  static bool get(const Value& value, U32List& member);
-  static bool get(const Value& value, std::pair<std::string, std::string>& member);
-  static bool get(const Value& value, InputFile& member);
-  static bool get_plain_pass(const Value& value, PhaseReport& member);
-  static bool get_bytes(const Value& value, std::string& member);
-  static bool get_bytes(const Value& value, OsStrings& member);
-  static bool get_environment(const Value& value, Environment& member);
+  bool copy(std::string_view text, std::string& member);
+  bool get(const Value& value, std::string& member);
+  bool get(const Value& value, U32List& member);
+  bool get(const Value& value, std::pair<std::string, std::string>& member);
+  bool get(const Value& value, InputFile& member);
+  bool get_plain_pass(const Value& value, PhaseReport& member);
+  bool get_bytes(const Value& value, std::string& member);
+  bool get_bytes(const Value& value, OsStrings& member);
+  bool get_environment(const Value& value, Environment& member);
 
   static bool is_sequence(const Value& value) noexcept { return value.kind() == Kind::list || value.kind() == Kind::tuple; }
 
   template <typename T>
   bool get(const Value& value, std::vector<T>& member) {
     if (!is_sequence(value)) return false;
+    if (!budget_.spend(value.items().size(), sizeof(T))) return false;
     member.clear();
     member.reserve(value.items().size());
     for (const Value& item : value.items()) {
@@ -218,12 +236,13 @@ class MessageDecoder {
   template <typename T>
   bool get_dict(const Value& value, T& member) {
     if (value.kind() != Kind::dict) return false;
-    MessageDecoder decoder(value);
+    MessageDecoder decoder(value, budget_);
     fields(decoder, member);
     nested_ = decoder.wrong_;
     return nested_.empty();
   }
 
+  MessageBudget& budget_;
   std::span<const DictEntry> entries_;
   std::size_t at_ = 0;         // where the next key is expected
   std::string wrong_;

@@ -98,15 +98,20 @@ bool MessageDecoder::get(const Value& value, std::uint32_t& member) noexcept {
   return true;
 }
 
+bool MessageDecoder::copy(std::string_view text, std::string& member) {
+  if (!budget_.spend(text.size(), 1)) return false;
+  member = text;
+  return true;
+}
+
 bool MessageDecoder::get(const Value& value, std::string& member) {
   const std::optional<std::string_view> text = value.as_str();
-  if (text) member = *text;
-  return text.has_value();
+  return text && copy(*text, member);
 }
 
 bool MessageDecoder::get(const Value& value, U32List& member) {
   const std::optional<std::string_view> packed = value.as_bytes();
-  if (!packed || packed->size() % sizeof(std::uint32_t) != 0) return false;
+  if (!packed || packed->size() % sizeof(std::uint32_t) != 0 || !budget_.spend(packed->size(), 1)) return false;
   member = unpack_u32(*packed);
   return true;
 }
@@ -131,12 +136,11 @@ bool MessageDecoder::get(const Value& value, InputFile& member) {
 
 bool MessageDecoder::get_bytes(const Value& value, std::string& member) {
   const std::optional<std::string_view> data = value.as_bytes();
-  if (data) member = *data;
-  return data.has_value();
+  return data && copy(*data, member);
 }
 
 bool MessageDecoder::get_bytes(const Value& value, OsStrings& member) {
-  if (!is_sequence(value)) return false;
+  if (!is_sequence(value) || !budget_.spend(value.items().size(), sizeof(std::string))) return false;
   member.clear();
   member.reserve(value.items().size());
   for (const Value& item : value.items()) {
@@ -146,7 +150,7 @@ bool MessageDecoder::get_bytes(const Value& value, OsStrings& member) {
 }
 
 bool MessageDecoder::get_environment(const Value& value, Environment& member) {
-  if (value.kind() != Kind::dict) return false;
+  if (value.kind() != Kind::dict || !budget_.spend(value.entries().size(), sizeof(Environment::value_type))) return false;
   member.clear();
   member.reserve(value.entries().size());
   for (const DictEntry& entry : value.entries()) {
@@ -170,15 +174,20 @@ std::string encode(const T& message) {
 }
 
 template <typename T>
-Result<T> decode_as(const Value& value) {
-  const auto malformed = [](std::string_view what) {
-    return Error{ErrorCode::malformed, "read a message as '" + std::string(T::k_type) + "': " + std::string(what), 0, 0};
+Result<T> decode_as(const Value& value, std::size_t most_bytes) {
+  const auto refused = [](ErrorCode code, std::string_view what) {
+    return Error{code, "read a message as '" + std::string(T::k_type) + "': " + std::string(what), 0, 0};
   };
+  const auto malformed = [&](std::string_view what) { return refused(ErrorCode::malformed, what); };
   if (value.kind() != Kind::dict) return malformed("it is no dict");
   if (message_type(value) != T::k_type) return malformed("it is of type '" + std::string(message_type(value)) + "'");
   T message;
-  MessageDecoder decoder(value);
+  MessageBudget budget(most_bytes);
+  MessageDecoder decoder(value, budget);
   fields(decoder, message);
+  if (budget.overdrawn()) {
+    return refused(ErrorCode::limit, "with field '" + decoder.wrong_field() + "' it takes more than " + std::to_string(most_bytes) + " bytes");
+  }
   if (!decoder.wrong_field().empty()) return malformed("field '" + decoder.wrong_field() + "' is of the wrong kind");
   return message;
 }
@@ -190,7 +199,7 @@ std::string_view message_type(const Value& value) noexcept {
 
 #define PF_MESSAGE(T)                     \
   template std::string encode(const T&); \
-  template Result<T> decode_as(const Value&)
+  template Result<T> decode_as(const Value&, std::size_t)
 
 PF_MESSAGE(ItemResult);
 PF_MESSAGE(WarningReport);

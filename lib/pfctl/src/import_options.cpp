@@ -19,12 +19,12 @@ constexpr std::array<std::string_view, 48> k_later_flags = {
     "--no-showlocals", "--no-summary", "--pdb", "--quiet", "--runxfail", "--self-contained-html", "--setup-only", "--setup-plan",
     "--setup-show", "--setuponly", "--setupplan", "--setupshow", "--showlocals", "--stepwise", "--stepwise-reset",
     "--stepwise-skip", "--sw", "--sw-reset", "--sw-skip", "--trace", "--verbose", "--version"};
-constexpr std::array<std::string_view, 53> k_later_values = {
+constexpr std::array<std::string_view, 54> k_later_values = {
     "--alluredir", "--basetemp", "--capture", "--code-highlight", "--color", "--css", "--deselect", "--dist", "--durations",
     "--durations-min", "--html", "--hypothesis-seed", "--ignore", "--ignore-glob", "--junit-prefix", "--junit-xml",
     "--junitprefix", "--junitxml", "--last-failed-no-failures", "--lfnf", "--log-auto-indent", "--log-cli-date-format",
     "--log-cli-format", "--log-cli-level", "--log-date-format", "--log-disable", "--log-file", "--log-file-date-format",
-    "--log-file-format", "--log-file-level", "--log-file-mode", "--log-format", "--log-level", "--maxfail", "--maxprocesses",
+    "--log-file-format", "--log-file-level", "--log-file-mode", "--log-format", "--log-level", "--max-warnings", "--maxfail", "--maxprocesses",
     "--numprocesses", "--pastebin", "--pdbcls", "--random-order", "--random-order-bucket", "--random-order-seed",
     "--randomly-seed", "--repeat-scope", "--reruns", "--reruns-delay", "--session-timeout", "--show-capture", "--tb", "--timeout",
     "--timeout-method", "--tx", "--verbosity", "--xfail-tb"};

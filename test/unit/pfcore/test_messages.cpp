@@ -354,6 +354,32 @@ TEST_SUITE("pfcore/messages") {
     });
   }
 
+  TEST_CASE("a text that is named again and again is not copied without end") {
+    constexpr std::size_t k_most = 100'000;
+    const auto names_often = [](const char* type, const char* key, int times, auto&& put) {
+      return message_with(type, key, [&](PickleWriter& writer) {
+        writer.begin_list();
+        for (int i = 0; i < times; ++i) put(writer);
+        writer.end_list();
+      });
+    };
+    const std::string text(1000, 'x');
+    const auto put_text = [&](PickleWriter& writer) { writer.str(text); };
+    CHECK(decode_as<Selected>(names_often("selected", "nodeids", 90, put_text).root(), k_most).ok());
+    auto message = decode_as<Selected>(names_often("selected", "nodeids", 110, put_text).root(), k_most);
+    REQUIRE_FALSE(message.ok());
+    CHECK(message.error().code == ErrorCode::limit);
+    CHECK(message.error().message == "read a message as 'selected': with field 'nodeids' it takes more than 100000 bytes");
+    // Structs are larger than the dicts that stand for them.
+    const auto put_dict = [](PickleWriter& writer) { writer.begin_dict(); writer.end_dict(); };
+    CHECK(decode_as<ItemResult>(names_often("result", "phases", 3, put_dict).root(), k_most).ok());
+    auto phases = decode_as<ItemResult>(names_often("result", "phases", 1000, put_dict).root(), k_most);
+    REQUIRE_FALSE(phases.ok());
+    CHECK(phases.error().code == ErrorCode::limit);
+    const auto put_bytes = [&](PickleWriter& writer) { writer.bytes(text); };
+    CHECK_FALSE(decode_as<RunRequest>(names_often("run", "argv", 110, put_bytes).root(), k_most).ok());
+  }
+
   TEST_CASE("a message cut at any byte is refused") {
     for_every_message([&]<typename T>(const T& message) {
       const std::string payload = encode(message);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <pfcore/frame.hpp>
 #include <pfcore/pickle_reader.hpp>
 #include <pfcore/result.hpp>
 
@@ -389,8 +390,12 @@ struct WorkerFinished {
 template <typename T>
 [[nodiscard]] std::string encode(const T& message);
 
+// Memory that a message may take when each of its parts is a copy. A pickle of a megabyte can name one text a million times.
+inline constexpr std::size_t k_most_message_bytes = 2 * k_frame_cap_bytes;
+
+// Errors: malformed; limit when the message would take more than most_bytes.
 template <typename T>
-[[nodiscard]] Result<T> decode_as(const Value& value);
+[[nodiscard]] Result<T> decode_as(const Value& value, std::size_t most_bytes = k_most_message_bytes);
 
 // The "type" of a decoded message; empty when it is no message.
 [[nodiscard]] std::string_view message_type(const Value& value) noexcept;
