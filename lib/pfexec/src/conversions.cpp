@@ -31,7 +31,7 @@ std::string text_from(const py::handle& object) {
 core::U32List numbers_from(const py::handle& object) {
   const std::string raw = bytes_from(object);
   core::U32List out(raw.size() / sizeof(std::uint32_t));
-  std::memcpy(out.data(), raw.data(), out.size() * sizeof(std::uint32_t));
+  if (!out.empty()) std::memcpy(out.data(), raw.data(), out.size() * sizeof(std::uint32_t));
   return out;
 }
 
