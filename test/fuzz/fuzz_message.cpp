@@ -11,11 +11,13 @@ namespace {
 
 using namespace pf::core;
 
+constexpr std::size_t k_most_bytes = 8u << 20;
+
 template <typename T>
 void check(const Value& value) {
-  Result<T> message = decode_as<T>(value);
+  Result<T> message = decode_as<T>(value, k_most_bytes);
   if (!message) {
-    PF_PROPERTY(message.error().code == ErrorCode::malformed);
+    PF_PROPERTY(message.error().code == ErrorCode::malformed || message.error().code == ErrorCode::limit);
     return;
   }
   PF_PROPERTY(message_type(value) == T::k_type);
