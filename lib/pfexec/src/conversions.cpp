@@ -191,6 +191,7 @@ core::WarningReport warning_from_python(const py::dict& fields) {
 py::tuple event_to_python(const ControllerEvent& event) { return std::visit(EventToPython{}, event); }
 
 bool plain_pass_from_python(const py::handle& report, bool want_sections, core::PhaseReport& out) {
+  if (std::strcmp(Py_TYPE(report.ptr())->tp_name, "TestReport") != 0) return false;   // a subtest's, a plugin's
   const py::dict fields = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(report.ptr(), nullptr));
   if (!fields) {
     PyErr_Clear();

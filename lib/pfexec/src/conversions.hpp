@@ -23,7 +23,8 @@ namespace pf::exec {
 [[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
 
 // A report that has nothing to tell but its outcome and times, taken without running any Python code. False: the report
-// needs the full description (failed, skipped, xfail, user properties, or sections that the run wants to see).
+// needs the full description (failed, skipped, xfail, user properties, a class derived from TestReport, or sections that the run
+// wants to see).
 [[nodiscard]] bool plain_pass_from_python(const pybind11::handle& report, bool want_sections, core::PhaseReport& out);
 
 }  // namespace pf::exec

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: Plugins whose pytest_report_teststatus leaves a passed report to pytest.
+_USUAL_STATUS = frozenset(
+    "_pytest.terminal _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
+)
+
 #: Text of one section or traceback that is kept; the middle of anything longer is left out and counted.
 MAX_TEXT = 8 << 20
 
@@ -34,6 +39,11 @@ class Renderer:
         option = config.option
         chars = getattr(option, "reportchars", "") or ""
         self.wants_pass_sections = any(char in chars for char in "PA")
+        #: The suite or a plugin has words of its own for what passes (pytest_report_teststatus).
+        self.words_passes = any(
+            getattr(impl.plugin, "__name__", type(impl.plugin).__name__) not in _USUAL_STATUS
+            for impl in config.hook.pytest_report_teststatus.get_hookimpls()
+        )
 
     def describe(self, report: Any) -> dict[str, Any]:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)

@@ -51,12 +51,13 @@ class ItemRunner:
             self._complete = False
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
-        described = self.controller.renderer.describe(report) if self._has_failed_subtests(report) else None
+        renderer = self.controller.renderer
+        described = renderer.describe(report) if renderer.words_passes or self._has_failed_subtests(report) else None
         blob = report_wire.to_wire(self.config, report) if self.sends_reports else b""
         if described is None and _pfexec.add_plain_report(report, self._wants_sections, blob):
             pass
         else:
-            _pfexec.add_described_report(described or self.controller.renderer.describe(report), blob)
+            _pfexec.add_described_report(described or renderer.describe(report), blob)
         if report.when == "call" and _pfexec.stopped() and not self.session.shouldstop:
             self.session.shouldstop = "the run was stopped"
 
