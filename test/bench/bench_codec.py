@@ -3,8 +3,8 @@
     python test/bench/bench_codec.py --program build/test/bench/codec_bench
 
 In every round each frame is decoded (encoded) by pickle.loads (pickle.dumps) and by pfcore, one right after the other, as
-often as fills a few milliseconds; the figure is the median over the rounds of the ratio of the two. Build with
-`meson setup --buildtype=release -Dbenchmarks=true`.
+often as fills a few milliseconds; the figure is the median over the rounds of the ratio of the two. The same for the
+predecessor's reader with --predecessor-python. Build with `meson setup --buildtype=release -Dbenchmarks=true`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,9 +62,27 @@ FRAMES: dict[str, object] = {
 }
 
 
-class Native:
-    def __init__(self, program: Path) -> None:
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+#: As codec_bench's decoding, by the predecessor.
+PREDECESSOR = """
+import struct, sys, time
+from pytest_fast import _loads
+from gc import disable
+disable()
+while what := sys.stdin.buffer.read(1):
+    repeat, length = struct.unpack("<QQ", sys.stdin.buffer.read(16))
+    content = sys.stdin.buffer.read(length)
+    started = time.perf_counter_ns()
+    for _ in range(repeat):
+        _loads(content)
+    print(time.perf_counter_ns() - started, length, flush=True)
+"""
+
+
+class Timed:
+    """A program that answers a record with the nanoseconds that it took."""
+
+    def __init__(self, *command: str) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def seconds(self, what: bytes, content: bytes, repeat: int) -> float:
         assert self.process.stdin and self.process.stdout
@@ -75,38 +92,50 @@ class Native:
         return int(nanoseconds) / 1e9 / repeat
 
 
-def python_seconds(job: Callable[[], object], repeat: int) -> float:
-    started = time.perf_counter()
-    for _ in range(repeat):
-        job()
-    return (time.perf_counter() - started) / repeat
+class Python:
+    """CPython's pickle in this process."""
+
+    def seconds(self, what: bytes, content: bytes, repeat: int) -> float:
+        if what == b"d":
+            started = time.perf_counter()
+            for _ in range(repeat):
+                pickle.loads(content)
+        else:
+            value = pickle.loads(content)
+            started = time.perf_counter()
+            for _ in range(repeat):
+                pickle.dumps(value, 4)
+        return (time.perf_counter() - started) / repeat
 
 
-def measure(native: Native, what: bytes, value: object, rounds: int) -> tuple[float, float, float]:
-    """Medians of both in microseconds, and the median ratio."""
-    content = pickle.dumps(value, 4)
-    job: Callable[[], object] = (lambda: pickle.loads(content)) if what == b"d" else (lambda: pickle.dumps(value, 4))
-    python_repeat = max(1, round(SLICE_S / python_seconds(job, 3)))
-    native_repeat = max(1, round(SLICE_S / native.seconds(what, content, 3)))
-    pairs = [(python_seconds(job, python_repeat), native.seconds(what, content, native_repeat)) for _ in range(rounds)]
-    ratio = statistics.median(python / ours for python, ours in pairs)
-    return 1e6 * statistics.median(p for p, _ in pairs), 1e6 * statistics.median(n for _, n in pairs), ratio
+def measure(native: Timed, other: Timed | Python, what: bytes, content: bytes, rounds: int) -> tuple[float, float, float]:
+    """Medians of both in microseconds, theirs first, and the median ratio."""
+    pair = (other, native)
+    repeats = [max(1, round(SLICE_S / one.seconds(what, content, 3))) for one in pair]
+    times = [tuple(one.seconds(what, content, repeat) for one, repeat in zip(pair, repeats)) for _ in range(rounds)]
+    theirs, ours = (1e6 * statistics.median(column) for column in zip(*times))
+    return theirs, ours, statistics.median(them / us for them, us in times)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "test" / "bench" / "codec_bench")
+    parser.add_argument("--predecessor-python", help="an interpreter that has pytest-fast 0.9.3: its _loads is measured, too")
     parser.add_argument("--rounds", type=int, default=41)
     arguments = parser.parse_args()
-    native = Native(arguments.program)
+    native = Timed(str(arguments.program))
+    contenders: list[tuple[str, bytes, Timed | Python]] = [("loads", b"d", Python()), ("dumps", b"e", Python())]
+    if arguments.predecessor_python:
+        contenders.append(("_loads", b"d", Timed(arguments.predecessor_python, "-c", PREDECESSOR)))
     gc.disable()
-    print(f"CPython {sys.version.split()[0]}, {arguments.rounds} rounds, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<20}{'bytes':>9}{'loads us':>11}{'ours us':>10}{'x faster':>10}{'dumps us':>11}{'ours us':>10}{'x faster':>10}")
+    print(f"CPython {sys.version.split()[0]}, {arguments.rounds} rounds, load {os.getloadavg()[0]:.1f}; microseconds")
+    print(f"{'':<20}{'bytes':>9}" + "".join(f"{name:>11}{'ours':>10}{'x faster':>10}" for name, _, _ in contenders))
     for name, value in FRAMES.items():
-        row = f"{name:<20}{len(pickle.dumps(value, 4)):>9}"
-        for what in (b"d", b"e"):
-            python, ours, ratio = measure(native, what, value, arguments.rounds)
-            row += f"{python:>11.2f}{ours:>10.2f}{ratio:>10.2f}"
+        content = pickle.dumps(value, 4)
+        row = f"{name:<20}{len(content):>9}"
+        for _, what, other in contenders:
+            theirs, ours, ratio = measure(native, other, what, content, arguments.rounds)
+            row += f"{theirs:>11.2f}{ours:>10.2f}{ratio:>10.2f}"
         print(row, flush=True)
     return 0
 
