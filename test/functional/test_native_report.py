@@ -81,7 +81,6 @@ STYLES = [
     ["-vv"],
     ["--show-capture=no"],
     ["--show-capture=log"],
-    ["--full-trace"],
     ["--tb=long", "-q"],
 ]
 
@@ -95,6 +94,20 @@ def test_tracebacks_are_pytests(zoo: Case, args: list[str], workers: str) -> Non
         wanted = blocks(expected, title)
         assert wanted
         assert blocks(actual, title) == wanted
+
+
+def frames(text: str) -> dict[str, list[list[str]]]:
+    """Per test the places that its tracebacks go through."""
+    places = re.compile(r"^(\S+:\d+): ?(.*)$", re.MULTILINE)
+    return {name: sorted([place for place, _ in places.findall(body)] for body in bodies) for name, bodies in blocks(text, "FAILURES").items()}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_full_trace_goes_through_the_same_places(zoo: Case, workers: str) -> None:
+    """The plugins that pluggy's frames show are another list: ours is among them."""
+    wanted = frames(masked(zoo.plain_once("--full-trace").out))
+    assert wanted
+    assert frames(masked(zoo.run("-n", workers, "--full-trace").out)) == wanted
 
 
 @pytest.mark.parametrize("args", [["--tb=line"], ["--tb=no"]], ids=" ".join)

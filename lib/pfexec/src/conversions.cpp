@@ -172,6 +172,7 @@ core::PhaseReport phase_from_python(const py::dict& fields) {
   phase.wasxfail = fields["wasxfail"].cast<bool>();
   phase.headline = text_from(fields["headline"]);
   phase.location = text_from(fields["location"]);
+  phase.crash_line = text_from(fields["crash_line"]);
   phase.sections = pairs_from(fields["sections"]);
   phase.properties = pairs_from(fields["properties"]);
   return phase;

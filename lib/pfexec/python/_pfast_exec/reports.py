@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+#: Since pytest 9.0 the traceback and what was captured come before the line of --tb=line.
+_LINE_STYLE_HAS_TEXT = int(pytest.__version__.partition(".")[0]) >= 9
+
 #: Plugins whose pytest_report_teststatus leaves a passed report to pytest.
 _USUAL_STATUS = frozenset(
     "_pytest.terminal _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
@@ -51,13 +56,15 @@ class Renderer:
         if isinstance(word, tuple):
             word = word[0]
         when = report.when or "collect"
+        crash_line = self._crash_line(report)
         shown = report.failed or category in ("failed", "error", "xpassed") or bool(getattr(report, "wasxfail", None))
         return {
             "when": when,
             "outcome": report.outcome,
             "duration_s": float(getattr(report, "duration", 0.0)),
             "start_s": float(getattr(report, "start", 0.0)),
-            "longrepr": self._traceback(report) if shown else "",
+            "longrepr": self._traceback(report) if shown and (_LINE_STYLE_HAS_TEXT or not crash_line) else "",
+            "crash_line": crash_line,
             "reason": self._reason(report),
             "category": category,
             "letter": letter,
@@ -65,7 +72,7 @@ class Renderer:
             "wasxfail": hasattr(report, "wasxfail"),
             "headline": str(report.head_line or str(report.nodeid)),
             "location": self._skip_location(report),
-            "sections": self._sections(report),
+            "sections": self._sections(report) if _LINE_STYLE_HAS_TEXT or not crash_line else [],
             "properties": [(str(k), str(v)) for k, v in getattr(report, "user_properties", ())],
         }
 
@@ -92,12 +99,16 @@ class Renderer:
         style = self._config.option.tbstyle
         if style == "no" or report.longrepr is None:
             return ""
-        if style == "line" and report.when != "collect" and hasattr(report, "keywords"):
-            crash = getattr(report.longrepr, "reprcrash", None)
-            return str(crash) if crash is not None else str(report.longrepr)[:50]
         writer, buffer = self._writer()
         report.toterminal(writer)
         return bounded(buffer.getvalue())
+
+    def _crash_line(self, report: Any) -> str:
+        """With --tb=line, what a failed test's line is."""
+        if self._config.option.tbstyle != "line" or report.when != "call" or report.longrepr is None:
+            return ""
+        crash = getattr(report.longrepr, "reprcrash", None)
+        return str(crash) if crash is not None else str(report.longrepr)[:50]
 
     @staticmethod
     def _reason(report: Any) -> str:
