@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything from nothing: installs what is missing, builds, runs all tests. Last line: "N passed, N failed".
 #
-#   sh test/run.sh [PART...]     parts: unit layering functional conformance install, all by default; sanitizers when named
+#   sh test/run.sh [PART...]     parts: unit layering functional conformance soak install, all by default; sanitizers when named
 #
 # PFAST_TEST_PYTHON names the interpreter to build for and to test with, python3 by default.
 set -u
@@ -12,7 +12,7 @@ cd "$ROOT" || exit 1
 build=$ROOT/build
 venv=$build/test-venv
 logs=$build/test-logs
-parts=${*:-unit layering functional conformance install}
+parts=${*:-unit layering functional conformance soak install}
 passed=0
 failed=0
 export PFAST_BUILD_DIR="$build"
@@ -114,6 +114,7 @@ wants layering && part layering "$venv/bin/python" test/layering.py
 wants functional && part functional functional test/functional
 wants conformance && part conformance "$venv/bin/python" test/conformance/run.py --pfast "$build/frontends/cli/pfast" \
   --suites toolz,click --workers 1,2 --cache "$build/suites" --reuse-oracle
+wants soak && part soak "$venv/bin/python" test/soak/soak.py --pfast "$build/frontends/cli/pfast" --runs 500
 wants install && part "pip install" pip_install
 wants install && part "meson install" meson_install
 wants sanitizers && { sanitizers || { echo "the sanitizer build failed"; failed=$((failed + 1)); }; }
