@@ -10,6 +10,53 @@ INLINE = ["-n", "0"]
 WORKERS = ["-n", "2"]
 
 
+def test_what_ends_with_the_process(case: Case) -> None:
+    """Exit functions and finalizers run once, where they were made; modules that register once were imported with the suite."""
+    case.write(
+        {
+            **INI,
+            "test_ends.py": """
+                import atexit, logging.handlers, multiprocessing.util, os, tempfile, weakref
+                import pytest
+
+                class Kept:
+                    pass
+
+                imported = tempfile.TemporaryDirectory(prefix="imported-", dir=".")
+                kept = [imported]
+
+                @pytest.mark.parametrize("n", range(4))
+                def test_ends(n):
+                    assert os.path.isdir(imported.name)
+                    folder = tempfile.TemporaryDirectory(prefix="test-", dir=".")
+                    target = logging.FileHandler(f"log-{n}.txt")
+                    logging.getLogger(f"own-{n}").addHandler(logging.handlers.MemoryHandler(100, 100, target))
+                    logging.getLogger(f"own-{n}").warning("remembered")
+                    one = Kept()
+                    weakref.finalize(one, print, "said", file=open(f"said-{n}.txt", "a"))
+                    multiprocessing.util.get_temp_dir()
+                    kept.extend([folder, one])
+                    atexit.register(lambda: open("exits.txt", "a").write(f"{n}\\n"))
+            """,
+        }
+    )
+
+    def left() -> dict[str, object]:
+        files = {path.name: path.read_text() for path in sorted(case.project.glob("*.txt"))}
+        for path in case.project.glob("*.txt"):
+            path.unlink()
+        exits = sorted(files.pop("exits.txt", "").split())
+        return {"files": files, "exits": exits, "folders": [path.name for path in case.project.glob("test-*")]}
+
+    case.plain()
+    expected = left()
+    assert expected["exits"] == ["0", "1", "2", "3"] and len(expected["files"]) == 8 and not expected["folders"]
+    for workers in ("0", "1", "2"):
+        for _ in range(2):
+            assert case.run("-n", workers).code == 0
+            assert left() == expected
+
+
 def test_a_thread_that_an_import_starts_is_named(case: Case) -> None:
     case.write(
         {

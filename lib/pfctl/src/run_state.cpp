@@ -157,7 +157,9 @@ void RunState::stop_board(std::string reason) {
 
 bool RunState::all_settled() const noexcept {
   return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
-    return slot.state == SlotState::finished || slot.state == SlotState::gone;
+    // A worker that is through with its items runs its exit functions: what they write belongs to the run. One that takes too
+    // long is killed (advance_silence).
+    return slot.state == SlotState::gone || (slot.state == SlotState::finished && slot.in_controller);
   });
 }
 

@@ -331,6 +331,22 @@ TEST_SUITE("pfctl/run_state") {
     CHECK(scene.world.respawned.empty());
   }
 
+  TEST_CASE("the end waits for the workers' exit functions, and no longer than their grace") {
+    Scene scene(Scene::setup(1));
+    scene.select(2);
+    scene.start_worker(0, 200);
+    scene.finish(0, scene.claim(0));
+    scene.finish(0, scene.claim(0));
+    scene.state.on_worker_finished(0, core::WorkerFinished{}, scene.world.now);
+    CHECK(all_of<core::EndRun>(scene.world.controller).empty());
+    scene.pass(6s);
+    CHECK(scene.world.signalled({200, SIGKILL, true}));
+    scene.state.on_worker_exited(0, 200, killed(SIGKILL), scene.world.now);
+    CHECK(all_of<core::EndRun>(scene.world.controller).size() == 1);
+    scene.controller_ends(0);
+    CHECK(scene.finished().exit_code == 0);
+  }
+
   TEST_CASE("an interrupt reaches the running workers, and the verdict is 2") {
     Scene scene(Scene::setup(2));
     scene.select(6);
@@ -345,6 +361,9 @@ TEST_SUITE("pfctl/run_state") {
     interrupted.interrupted = "KeyboardInterrupt";
     scene.state.on_worker_finished(0, interrupted, scene.world.now);
     scene.state.on_worker_finished(1, core::WorkerFinished{}, scene.world.now);
+    CHECK(all_of<core::EndRun>(scene.world.controller).empty());   // their exit functions run
+    scene.state.on_worker_exited(0, 200, exited(0), scene.world.now);
+    scene.state.on_worker_exited(1, 201, exited(0), scene.world.now);
     const auto end = all_of<core::EndRun>(scene.world.controller);
     REQUIRE(end.size() == 1);
     CHECK(end[0].interrupted);

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,8 +54,7 @@ def after_fork(request: Mapping[str, Any], changes: Mapping[bytes, bytes | None]
     randomness.after_fork()
     _forget_multiprocessing()
     _replace_event_loop()
-    # What the image registered belongs to the image; what this child registers is run at its own end.
-    atexit._clear()
+    own_exit_functions()
 
 
 def _line_buffer_like_python() -> None:
@@ -126,6 +126,23 @@ def _replace_event_loop() -> None:
         policy.set_event_loop(policy.new_event_loop())
 
 
+def own_exit_functions() -> None:
+    """After a fork: what the parent registered belongs to the parent, what this process registers is run at its own end.
+
+    Modules that register once and keep a list of their own are asked to register again."""
+    atexit._clear()
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        atexit.register(logging.shutdown)
+    for finalizer in weakref.finalize._registry.values():  # type: ignore[attr-defined]
+        finalizer.atexit = False  # a temporary folder of the parent's, say
+    if weakref.finalize._registered_with_atexit:  # type: ignore[attr-defined]
+        atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:
+        atexit.register(multiprocessing._exit_function)  # it tells by the pid whose finalizers are whose
+
+
 def run_exit_functions() -> None:
-    """atexit functions that this child registered; the image's own were forgotten right after the fork."""
+    """atexit functions that this process registered."""
     atexit._run_exitfuncs()

@@ -101,6 +101,7 @@ class ItemRunner:
 
     def run_as_worker(self, slot: int) -> NoReturn:
         config = self.config
+        repair.own_exit_functions()
         for capture in repair.fd_captures(config):
             repair.fresh_capture_file(capture)
         randomness.after_fork()
