@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t k_map_from_bytes = 256u << 10;
 constexpr std::size_t k_page_bytes = 4096;
-constexpr std::size_t k_largest_chunk_bytes = 128u << 10;
+constexpr std::size_t k_largest_first_chunk_bytes = 128u << 10;
+// Large enough that the C library, which keeps twice the largest piece freed, need not ask the kernel again for every pickle.
+constexpr std::size_t k_largest_chunk_bytes = 1u << 20;
 
 std::size_t whole_pages(std::size_t bytes) noexcept { return (bytes + k_page_bytes - 1) / k_page_bytes * k_page_bytes; }
 
@@ -52,9 +54,9 @@ void BlockList::remove(Block* block) noexcept {
   bytes_ -= block->bytes;
 }
 
-Block* DecodeMemory::new_block(std::size_t capacity) {
+Block* DecodeMemory::new_block(std::size_t capacity, bool may_grow) {
   std::size_t bytes = k_block_header_bytes + capacity;
-  const bool mapped = bytes >= k_map_from_bytes;
+  const bool mapped = may_grow && bytes >= k_map_from_bytes;
   if (mapped) bytes = whole_pages(bytes);
   if (!charge(bytes)) return nullptr;
   void* place = mapped ? map_pages(bytes) : std::malloc(bytes);
@@ -121,14 +123,16 @@ std::size_t DecodeMemory::growth(std::size_t current, std::size_t needed) const 
 void* DecodeMemory::allocate_slow(std::size_t bytes) {
   // The first chunk fits what most pickles need: the text, and as much again for its structure.
   const auto whole = static_cast<std::size_t>(input_.end - input_.begin);
-  const std::size_t usual = chunk_bytes_ == 0 ? 256 + 2 * whole : 2 * chunk_bytes_;
-  std::size_t capacity = std::max(bytes, std::min(usual, k_largest_chunk_bytes));
+  const std::size_t usual = chunk_bytes_ == 0 ? std::min(256 + 2 * whole, k_largest_first_chunk_bytes)
+                                              : std::min(2 * chunk_bytes_, k_largest_chunk_bytes);
+  // A large piece does not end the chunk in use.
+  const bool alone = bytes > k_largest_first_chunk_bytes / 2 && chunk_at_ != nullptr;
+  std::size_t capacity = alone ? bytes : std::max(bytes, usual);
   if (!allows(capacity + k_block_header_bytes)) capacity = std::max(bytes, std::min(capacity, k_page_bytes));
-  Block* const chunk = new_block(capacity);
+  Block* const chunk = new_block(capacity, false);
   if (chunk == nullptr) return nullptr;
   own(chunk);
-  // A large piece does not end the chunk in use.
-  if (bytes > k_largest_chunk_bytes / 2 && chunk_at_ != nullptr) return chunk->data();
+  if (alone) return chunk->data();
   chunk_bytes_ = capacity;
   chunk_at_ = chunk->data() + bytes;
   chunk_end_ = chunk->data() + chunk->capacity();

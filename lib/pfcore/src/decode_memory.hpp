@@ -18,8 +18,8 @@ struct Input {
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(limit - at); }
 };
 
-// A piece of memory with its header before the data. Pieces of 256 KiB and more are mapped, so that they grow without
-// a second copy being alive for a moment.
+// A piece of memory with its header before the data. Pieces that may grow are mapped from 256 KiB on, so that no
+// second copy is alive for a moment.
 struct Block {
   Block* next;
   Block* previous;
@@ -76,7 +76,7 @@ class DecodeMemory {
   }
 
   // Blocks belong to the caller until own() gives them to the Document.
-  [[nodiscard]] Block* new_block(std::size_t capacity);
+  [[nodiscard]] Block* new_block(std::size_t capacity, bool may_grow = true);
   // Keeps the content. Null leaves the block as it was.
   [[nodiscard]] Block* resize_block(Block* block, std::size_t capacity);
   // Gives the end of the block back.

@@ -21,8 +21,41 @@ char* entry_at(const MutableNode& node, std::size_t stride, std::size_t at) noex
 }
 
 bool same_str(const Value& key, std::string_view text) noexcept {
-  return key.kind() == Kind::str && ValueAccess::text_of(key) == text;
+  if (key.kind() != Kind::str) return false;
+  const std::string_view mine = ValueAccess::text_of(key);
+  if (mine.size() != text.size()) return false;
+  // Keys of one length differ in the first byte mostly, and the same key again is the same text.
+  if (mine.data() == text.data() || text.empty()) return true;
+  return mine[0] == text[0] && std::memcmp(mine.data(), text.data(), text.size()) == 0;
 }
+
+bool is_same_str_object(const Value& a, const Value& b) noexcept {
+  return a.kind() == Kind::str && b.kind() == Kind::str && ValueAccess::extra(a) == ValueAccess::extra(b) &&
+         ValueAccess::address_of(a) == ValueAccess::address_of(b);
+}
+
+// Tells most texts that are new to a small dict from those that might be in it, by their length and ends.
+class SeenTexts {
+ public:
+  // False for what is no str, or may be known.
+  [[nodiscard]] bool is_new(const Value& key) noexcept {
+    if (key.kind() != Kind::str) return false;
+    const std::string_view text = ValueAccess::text_of(key);
+    if (text.empty()) return false;
+    const auto first = static_cast<std::uint8_t>(text.front());
+    const auto last = static_cast<std::uint8_t>(text.back());
+    const std::size_t mark = (first * 7u + last * 3u + text.size() * 37u) % (64 * k_words);
+    std::uint64_t& word = words_[mark / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (mark % 64);
+    const bool is_new = (word & bit) == 0;
+    word |= bit;
+    return is_new;
+  }
+
+ private:
+  static constexpr std::size_t k_words = 4;
+  std::array<std::uint64_t, k_words> words_{};
+};
 
 // A comparison of this many bytes is one step; nearly always it ends at the lengths.
 constexpr std::size_t k_text_bytes_a_step = 64;
@@ -49,14 +82,24 @@ KeyFault KeyTable::take(MutableNode& node, bool is_dict, std::size_t count) {
   const std::size_t stride = is_dict ? sizeof(DictEntry) : sizeof(Value);
   const std::size_t end = node.size + count;
   raise_work_limit();
+  const bool is_small_and_new = is_dict && node.size == 0 && count <= k_linear_search_most;
+  if (is_small_and_new && has_known_keys(node, count)) {
+    node.size = static_cast<std::uint32_t>(count);
+    return KeyFault::none;
+  }
   if (end > k_linear_search_most && node.index == nullptr) {
     // No larger than what is known to have different keys: a later one may be refused.
     const KeyFault fault = build_index(node, stride, std::min(end, k_first_index_entries));
     if (fault != KeyFault::none) return fault;
   }
+  SeenTexts seen;
   for (std::size_t next = node.size; next < end; ++next) {
     const Value& key = key_at(node, stride, next);
     std::optional<std::size_t> found;
+    if (is_small_and_new && next == node.size && seen.is_new(key)) {
+      ++node.size;
+      continue;
+    }
     const KeyFault fault = node.index == nullptr ? find_linear(node, stride, key, found)
                                                  : find_or_index(node, stride, key, found);
     if (fault != KeyFault::none) return fault;
@@ -72,7 +115,20 @@ KeyFault KeyTable::take(MutableNode& node, bool is_dict, std::size_t count) {
       reinterpret_cast<DictEntry*>(entry_at(node, stride, *found))->value = added->value;
     }
   }
+  if (is_small_and_new && node.size == count) last_of_size_[count] = static_cast<const DictEntry*>(node.data);
   return KeyFault::none;
+}
+
+// The same texts in the same order: they are different, as they were there. So small an array of entries stays where it
+// is until the end, and its keys stay what they are.
+bool KeyTable::has_known_keys(const MutableNode& node, std::size_t count) const noexcept {
+  const DictEntry* const known = last_of_size_[count];
+  if (known == nullptr) return false;
+  const auto* const entries = static_cast<const DictEntry*>(node.data);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_same_str_object(entries[i].key, known[i].key)) return false;
+  }
+  return true;
 }
 
 KeyFault KeyTable::find_linear(const MutableNode& node, std::size_t stride, const Value& key,

@@ -1,6 +1,7 @@
 // Keys of a dict or set under construction: found by a linear search while they are few, by a hash index after that.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -42,6 +43,7 @@ class KeyTable {
   [[nodiscard]] KeyFault take(detail::MutableNode& node, bool is_dict, std::size_t count);
 
  private:
+  [[nodiscard]] bool has_known_keys(const detail::MutableNode& node, std::size_t count) const noexcept;
   [[nodiscard]] KeyFault find_linear(const detail::MutableNode& node, std::size_t stride, const Value& key,
                                      std::optional<std::size_t>& found);
   [[nodiscard]] KeyFault find_or_index(detail::MutableNode& node, std::size_t stride, const Value& key,
@@ -51,6 +53,8 @@ class KeyTable {
 
   KeyHasher& hasher_;
   detail::DecodeMemory& memory_;
+  // By number of entries, those of the last dict that had so many: dicts in a list have the same keys mostly.
+  std::array<const DictEntry*, k_linear_search_most + 1> last_of_size_{};
 };
 
 // Of a finished dict.

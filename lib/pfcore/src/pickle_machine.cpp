@@ -7,7 +7,6 @@
 #include <string>
 
 #include "pickle_opcodes.hpp"
-#include "utf8.hpp"
 
 namespace pf::core {
 namespace {
@@ -17,20 +16,10 @@ using detail::Node;
 
 // Texts from here on stay in the input until the pickle has proved valid.
 constexpr std::size_t k_defer_from_bytes = 4096;
+// Copied at a time for the texts in it.
+constexpr std::size_t k_window_bytes = 16u << 10;
 // Heap of one entry of the sparse memo, generously.
 constexpr std::size_t k_sparse_entry_bytes = 96;
-
-bool is_ascii(std::string_view text) noexcept {
-  std::size_t at = 0;
-  std::uint64_t bits = 0;
-  for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, sizeof word);
-    bits |= word;
-  }
-  for (; at < text.size(); ++at) bits |= static_cast<std::uint8_t>(text[at]);
-  return (bits & 0x8080808080808080u) == 0;
-}
 
 Limits bounded(Limits limits) noexcept {
   limits.max_key_depth = std::min(limits.max_key_depth, k_deepest_key);
@@ -69,15 +58,55 @@ Error PickleMachine::take_error() {
   return {error_code_, std::move(message), 0, offset};
 }
 
+// Nine of ten opcodes are those of the switch. Where nothing about them is special they are done here, without a call and
+// with the place in the input in a register; everything else, their errors too, is the table's.
 bool PickleMachine::run() {
+  const char* at = input_.at;
   for (;;) {
-    op_start_ = input_.at;
-    if (input_.at == input_.limit && !next_frame()) return false;
-    const auto byte = static_cast<std::uint8_t>(*input_.at++);
-    if (byte == static_cast<std::uint8_t>(Op::stop)) return finish();
+    op_start_ = at;
+    if (at == input_.limit && !next_frame()) return false;
+    const auto byte = static_cast<std::uint8_t>(*at++);
+    input_.at = at;
+    const auto left = static_cast<std::size_t>(input_.limit - at);
+    switch (static_cast<Op>(byte)) {
+      case Op::stop: return finish();
+      case Op::binget:
+        if (left < 1 || static_cast<std::uint8_t>(*at) >= memo_.size()) break;
+        input_.at = at + 1;
+        if (!push_again(memo_[static_cast<std::uint8_t>(*at++)])) return false;
+        continue;
+      case Op::memoize:
+        if (!memo_put_next()) return false;
+        continue;
+      case Op::short_binunicode: {
+        if (left < 1 || static_cast<std::uint8_t>(*at) >= left) break;
+        const std::string_view text(at + 1, static_cast<std::uint8_t>(*at));
+        at += 1 + text.size();
+        input_.at = at;
+        if (!push_text(Kind::str, text)) return false;
+        at = input_.at;
+        continue;
+      }
+      case Op::binint1:
+        if (left < 1) break;
+        input_.at = at + 1;
+        if (!push_new(ValueAccess::integer(static_cast<std::uint8_t>(*at++)))) return false;
+        continue;
+      case Op::binfloat: {
+        if (left < 8) break;
+        std::uint64_t bits = 0;
+        std::memcpy(&bits, at, sizeof bits);
+        at += sizeof bits;
+        input_.at = at;
+        if (!push_floating(std::bit_cast<double>(__builtin_bswap64(bits)))) return false;
+        continue;
+      }
+      default: break;
+    }
     const PickleOp op = pickle_opcode(byte).run;
     if (op == nullptr) return fail(ErrorCode::malformed, "this is no opcode");
     if (!op(*this)) return false;
+    at = input_.at;
   }
 }
 
@@ -103,22 +132,6 @@ bool PickleMachine::fail_short(std::uint64_t bytes) {
   return fail(ErrorCode::truncated, "the pickle ends inside the argument");
 }
 
-bool PickleMachine::read(std::uint64_t bytes, std::string_view& out) {
-  if (bytes > input_.left()) return fail_short(bytes);
-  out = {input_.at, static_cast<std::size_t>(bytes)};
-  input_.at += bytes;
-  return true;
-}
-
-bool PickleMachine::read_number(std::size_t bytes, std::uint64_t& out) {
-  static_assert(std::endian::native == std::endian::little);
-  if (bytes > input_.left()) return fail_short(bytes);
-  out = 0;
-  std::memcpy(&out, input_.at, bytes);
-  input_.at += bytes;
-  return true;
-}
-
 bool PickleMachine::read_line(std::string_view& line) {
   const void* const newline = input_.left() == 0 ? nullptr : std::memchr(input_.at, '\n', input_.left());
   if (newline == nullptr) return fail(ErrorCode::truncated, "the line has no end");
@@ -136,28 +149,39 @@ char* PickleMachine::allocate(std::size_t bytes) {
   return static_cast<char*>(place);
 }
 
-bool PickleMachine::push_again(Value value) {
-  const Kind kind = value.kind();
-  if (kind >= Kind::bytearray) {
-    if (kind == k_kind_global) ++globals_;
-    else if (Node* const node = ValueAccess::decoding_node(value); node != nullptr) node->shared = true;
-  }
-  return push(value);
+void PickleMachine::note_shared(const Value& value) noexcept {
+  if (value.kind() == k_kind_global) ++globals_;
+  else if (Node* const node = ValueAccess::decoding_node(value); node != nullptr) node->shared = true;
 }
 
-bool PickleMachine::push_text(Kind kind, std::string_view bytes_of_input) {
-  if (kind == Kind::str && !is_ascii(bytes_of_input) && !is_utf8(bytes_of_input)) {
-    return fail(ErrorCode::malformed, "the text is not UTF-8");
+bool PickleMachine::push_text_outside(Kind kind, std::string_view bytes_of_input) {
+  if (bytes_of_input.size() < k_defer_from_bytes) {
+    const auto left = static_cast<std::size_t>(input_.end - bytes_of_input.data());
+    const std::size_t bytes = std::min(left, k_window_bytes);
+    char* const copy = allocate(bytes);
+    if (copy == nullptr) return false;
+    std::memcpy(copy, bytes_of_input.data(), bytes);
+    window_ = copy;
+    window_begin_ = bytes_of_input.data();
+    window_end_ = window_begin_ + bytes;
+    return push_new_memoised(ValueAccess::text(kind, {copy, bytes_of_input.size()}));
   }
-  if (bytes_of_input.size() < k_defer_from_bytes) return push_copied_text(kind, bytes_of_input);
+  const Node* const node = defer(bytes_of_input);
+  return node != nullptr && push_new_memoised(ValueAccess::long_text(kind, node));
+}
+
+const Node* PickleMachine::defer(std::string_view bytes_of_input) {
   DeferredNode* const node = make<DeferredNode>();
-  if (node == nullptr) return false;
-  if (!memory_.charge(bytes_of_input.size())) return fail(ErrorCode::limit, k_over_heap);
+  if (node == nullptr) return nullptr;
+  if (!memory_.charge(bytes_of_input.size())) {
+    fail(ErrorCode::limit, k_over_heap);
+    return nullptr;
+  }
   node->data = bytes_of_input.data();
   node->size = static_cast<std::uint32_t>(bytes_of_input.size());
   node->next = deferred_;
   deferred_ = node;
-  return push_new(ValueAccess::long_text(kind, node));
+  return node;
 }
 
 bool PickleMachine::push_copied_text(Kind kind, std::string_view bytes) {
@@ -166,10 +190,6 @@ bool PickleMachine::push_copied_text(Kind kind, std::string_view bytes) {
   if (copy == nullptr) return false;
   std::memcpy(copy, bytes.data(), bytes.size());
   return push_new(ValueAccess::text(kind, {copy, bytes.size()}));
-}
-
-bool PickleMachine::push_floating(double value) {
-  return push_new(ValueAccess::floating(value, std::isnan(value) ? ++nan_serial_ : 0));
 }
 
 bool PickleMachine::push_complex(ComplexParts parts) {
@@ -181,10 +201,8 @@ bool PickleMachine::push_complex(ComplexParts parts) {
 
 bool PickleMachine::push_bytearray(std::string_view bytes, bool of_input) {
   if (of_input && bytes.size() >= k_defer_from_bytes) {
-    if (!push_text(Kind::bytes, bytes)) return false;
-    const Node* const node = ValueAccess::node_of(top());
-    drop(1);
-    return push(ValueAccess::node(Kind::bytearray, node));
+    const Node* const node = defer(bytes);
+    return node != nullptr && push_new(ValueAccess::node(Kind::bytearray, node));
   }
   // A bytearray of its own even when the bytes are in memory: that is what it costs everyone who reads the value.
   Node* const node = make<Node>();
@@ -203,10 +221,6 @@ bool PickleMachine::push_global(int which) {
 
 // ---------------------------------------------------------------- stack
 
-bool PickleMachine::need(std::size_t values) {
-  return above_mark() >= values || fail(ErrorCode::malformed, "too few values on the stack");
-}
-
 bool PickleMachine::pop() {
   if (above_mark() == 0) return pop_mark();
   if (top().kind() == k_kind_global) return fail(ErrorCode::refused, "a class can only be called");
@@ -219,16 +233,16 @@ bool PickleMachine::push_mark() {
   if (marks_.size() >= 2 * limits_.max_depth + 2) return fail(ErrorCode::limit, "marks nested too deep");
   if (!memory_.charge(2 * sizeof(std::uint32_t))) return fail(ErrorCode::limit, k_over_heap);
   fence_ = stack_.size();
-  marks_.push_back(static_cast<std::uint32_t>(fence_));
+  marks_.push(static_cast<std::uint32_t>(fence_));
   return true;
 }
 
 bool PickleMachine::open_slice(std::size_t& count) {
-  if (marks_.empty()) return fail(ErrorCode::malformed, "there is no mark");
+  if (marks_.size() == 0) return fail(ErrorCode::malformed, "there is no mark");
   count = above_mark();
-  marks_.pop_back();
+  marks_.pop();
   memory_.refund(2 * sizeof(std::uint32_t));
-  fence_ = marks_.empty() ? 0 : marks_.back();
+  fence_ = marks_.size() == 0 ? 0 : marks_.newest();
   return true;
 }
 
@@ -269,10 +283,7 @@ bool PickleMachine::memo_put(std::uint64_t index) {
   return true;
 }
 
-bool PickleMachine::memo_put_next() { return memo_put(memo_.size() + sparse_memo_.size()); }
-
-bool PickleMachine::memo_get(std::uint64_t index) {
-  if (index < memo_.size()) return push_again(memo_[static_cast<std::size_t>(index)]);
+bool PickleMachine::memo_get_sparse(std::uint64_t index) {
   if (index <= limits_.max_objects) {
     const auto found = sparse_memo_.find(static_cast<std::uint32_t>(index));
     if (found != sparse_memo_.end()) return push_again(found->second);

@@ -37,19 +37,25 @@ bool PickleMachine::has_global(const Value* values, std::size_t count) const noe
   return std::any_of(values, values + count, [](const Value& value) { return value.kind() == k_kind_global; });
 }
 
-// What a container must know about the values that go into it.
-bool PickleMachine::note_children(Node& parent, const Value* values, std::size_t count) {
-  if (has_global(values, count)) return fail(ErrorCode::refused, "a class is no value");
+// Copies values to where a container is going to have them, and notes what it must know about them.
+bool PickleMachine::take_values(Node& parent, const Value* from, std::size_t count, Value* to) {
+  if (has_global(from, count)) return fail(ErrorCode::refused, "a class is no value");
   std::uint32_t deepest = 0;
-  for (const Value* value = values; value != values + count; ++value) {
-    if (!is_container(value->kind())) continue;
-    Node* const child = ValueAccess::decoding_node(*value);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Value value = from[i];
+    to[i] = value;
+    if (!is_container(value.kind())) continue;
+    Node* const child = ValueAccess::decoding_node(value);
     deepest = std::max(deepest, child == nullptr ? 1u : static_cast<std::uint32_t>(child->depth));
     if (child != nullptr) child->contained = true;
   }
-  std::uint32_t depth = std::max<std::uint32_t>(parent.depth, deepest + 1);
+  return deepest < parent.depth || note_depth(parent, deepest + 1);
+}
+
+// Of a container that has been found to nest deeper than was known.
+bool PickleMachine::note_depth(Node& parent, std::uint32_t depth) {
   // A container that grows deeper after it was put into another leaves that one's depth out of date.
-  if (depth > parent.depth && parent.contained) depth_in_doubt_ = true;
+  if (parent.contained) depth_in_doubt_ = true;
   if (depth > limits_.max_depth) {
     // In doubt it may be far too much, since a cycle raises it with every element: the check at the end decides.
     if (!depth_in_doubt_) return fail(ErrorCode::limit, "containers nested too deep");
@@ -96,18 +102,29 @@ bool PickleMachine::reserve(MutableNode& node, std::size_t elements, std::size_t
 bool PickleMachine::move_into(MutableNode& node, bool is_dict, std::size_t count) {
   const std::size_t stride = stride_of(is_dict);
   Value* const from = stack_.end() - count;
-  if (node.size == 0 && node.capacity == 0) {
+  if (node.capacity == 0) {
+    if (count * sizeof(Value) < k_block_from_bytes) {
+      // By far the most.
+      char* const place = allocate(count * sizeof(Value));
+      if (place == nullptr) return false;
+      node.data = place;
+      node.capacity = static_cast<std::uint32_t>(count * sizeof(Value) / stride);
+      if (!take_values(node, from, count, reinterpret_cast<Value*>(place))) return false;
+      drop(count);
+      return true;
+    }
     if (Block* const block = stack_.split_off(from); block != nullptr) {
       memory_.own(block);
       node.data = block->data();
       node.has_block = true;
       node.capacity = static_cast<std::uint32_t>(block->capacity() / stride);
-      return true;
+      Value* const values = reinterpret_cast<Value*>(block->data());
+      return take_values(node, values, count, values);
     }
   }
   if (!reserve(node, node.size + count * sizeof(Value) / stride, stride)) return false;
   char* const end = static_cast<char*>(const_cast<void*>(node.data)) + node.size * stride;
-  std::memcpy(end, static_cast<const void*>(from), count * sizeof(Value));
+  if (!take_values(node, from, count, reinterpret_cast<Value*>(end))) return false;
   drop(count);
   return true;
 }
@@ -137,25 +154,24 @@ bool PickleMachine::push_tuple(std::size_t count) {
     char* const place = allocate(sizeof(Node) + count * sizeof(Value));
     if (place == nullptr) return false;
     node = new (place) Node();
-    if (!note_children(*node, from, count)) return false;
     node->data = place + sizeof(Node);
-    std::memcpy(place + sizeof(Node), static_cast<const void*>(from), count * sizeof(Value));
+    if (!take_values(*node, from, count, reinterpret_cast<Value*>(place + sizeof(Node)))) return false;
     drop(count);
   } else {
     auto* const large = make<MutableNode>();
     if (large == nullptr) return false;
-    if (!note_children(*large, from, count) || !move_into(*large, false, count)) return false;
+    if (!move_into(*large, false, count)) return false;
     node = large;
   }
   node->size = static_cast<std::uint32_t>(count);
-  return push_new(ValueAccess::node(Kind::tuple, node));
+  return push_new_memoised(ValueAccess::node(Kind::tuple, node));
 }
 
 bool PickleMachine::fill(MutableNode& node, Kind kind, std::size_t count) {
   const bool is_dict = kind == Kind::dict;
   if (is_dict && count % 2 != 0) return fail(ErrorCode::malformed, "a key without a value");
   if (count == 0) return true;
-  if (!note_children(node, stack_.end() - count, count) || !move_into(node, is_dict, count)) return false;
+  if (!move_into(node, is_dict, count)) return false;
   if (kind != Kind::list) return take_keys(node, kind, is_dict ? count / 2 : count);
   node.size += static_cast<std::uint32_t>(count);
   return true;
@@ -164,7 +180,7 @@ bool PickleMachine::fill(MutableNode& node, Kind kind, std::size_t count) {
 bool PickleMachine::push_container(Kind kind, std::size_t count) {
   if (kind == Kind::frozenset && count == 0) return push_new(ValueAccess::node(kind, nullptr));
   auto* const node = make<MutableNode>();
-  return node != nullptr && fill(*node, kind, count) && push_new(ValueAccess::node(kind, node));
+  return node != nullptr && fill(*node, kind, count) && push_new_memoised(ValueAccess::node(kind, node));
 }
 
 bool PickleMachine::add_to(Kind kind, std::size_t count) {
@@ -179,21 +195,20 @@ bool PickleMachine::push_set_of(Kind kind, const Value& list) {
   if (kind == Kind::frozenset && elements.empty()) return push_new(ValueAccess::node(kind, nullptr));
   auto* const node = make<MutableNode>();
   if (node == nullptr) return false;
-  if (!note_children(*node, elements.data(), elements.size())) return false;
   if (!reserve(*node, elements.size(), sizeof(Value))) return false;
+  if (!take_values(*node, elements.data(), elements.size(), static_cast<Value*>(const_cast<void*>(node->data)))) return false;
   for (const Value& element : elements) {
     // The list may be reachable still, and then its elements are so twice.
     Node* const child = is_container(element.kind()) ? ValueAccess::decoding_node(element) : nullptr;
     if (child != nullptr) child->shared = true;
   }
-  if (!elements.empty()) std::memcpy(const_cast<void*>(node->data), elements.data(), elements.size_bytes());
   return take_keys(*node, kind, elements.size()) && push_new(ValueAccess::node(kind, node));
 }
 
 // ---------------------------------------------------------------- the end
 
 bool PickleMachine::finish() {
-  if (!marks_.empty()) return fail(ErrorCode::malformed, "a mark is open");
+  if (marks_.size() != 0) return fail(ErrorCode::malformed, "a mark is open");
   if (stack_.size() != 1) return fail(ErrorCode::malformed, stack_.size() == 0 ? "the stack is empty" : "values are left over");
   const Value root = top();
   if (root.kind() == k_kind_global) return fail(ErrorCode::refused, "a class is no value");

@@ -83,14 +83,12 @@ constexpr std::array k_rows{
     Row{Op::readonly_buffer, {"READONLY_BUFFER", ops::refused}},
 };
 
-constexpr auto k_by_byte = [] {
+}  // namespace
+
+constinit const std::array<PickleOpcode, 256> k_pickle_opcodes = [] {
   std::array<PickleOpcode, 256> table{};
   for (const Row& row : k_rows) table[static_cast<std::uint8_t>(row.op)] = row.opcode;
   return table;
 }();
-
-}  // namespace
-
-const PickleOpcode& pickle_opcode(std::uint8_t byte) noexcept { return k_by_byte[byte]; }
 
 }  // namespace pf::core

@@ -1,5 +1,6 @@
 #include "utf8.hpp"
 
+#include <bit>
 #include <cstring>
 
 namespace pf::core {
@@ -23,28 +24,44 @@ LeadByte classify(std::uint8_t lead) noexcept {
   return {};
 }
 
-// Bytes at the start that are ASCII, in steps of eight: nearly all text that passes here is nothing else.
-std::size_t ascii_prefix(std::string_view text) noexcept {
-  std::size_t at = 0;
-  while (at + sizeof(std::uint64_t) <= text.size()) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, sizeof word);
-    if ((word & 0x8080808080808080u) != 0) break;
-    at += sizeof word;
+bool continues(std::uint8_t byte) noexcept { return (byte & 0xC0) == 0x80; }
+
+// Length of the valid sequence at the start of `text`, whose first byte is not ASCII; 0 when there is none. As utf8_step,
+// which is for those who want to know more.
+std::size_t valid_sequence(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
+  const std::uint8_t lead = byte(0);
+  if (lead < 0xE0) return lead >= 0xC2 && text.size() >= 2 && continues(byte(1)) ? 2 : 0;
+  if (lead < 0xF0) {
+    if (text.size() < 3 || !continues(byte(1)) || !continues(byte(2))) return 0;
+    return lead > 0xE0 || byte(1) >= 0xA0 ? 3 : 0;
   }
-  while (at < text.size() && static_cast<std::uint8_t>(text[at]) < 0x80) ++at;
-  return at;
+  if (text.size() < 4 || !continues(byte(1)) || !continues(byte(2)) || !continues(byte(3))) return 0;
+  if (lead == 0xF0) return byte(1) >= 0x90 ? 4 : 0;
+  return lead < 0xF4 || (lead == 0xF4 && byte(1) < 0x90) ? 4 : 0;
 }
 
-// Bytes at the start that are valid.
+// Bytes at the start that are valid; ASCII in steps of eight, since nearly all text is nothing else.
 std::size_t valid_prefix(std::string_view text) noexcept {
+  constexpr std::uint64_t k_high_bits = 0x8080808080808080u;
   std::size_t at = 0;
-  for (;;) {
-    at += ascii_prefix(text.substr(at));
-    const Utf8Step step = utf8_step(text.substr(at));
-    if (!step.valid) return at;
-    at += step.bytes;
+  while (at < text.size()) {
+    if (at + sizeof(std::uint64_t) <= text.size()) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data() + at, sizeof word);
+      const std::uint64_t high = word & k_high_bits;
+      static_assert(std::endian::native == std::endian::little);
+      at += high == 0 ? sizeof word : static_cast<std::size_t>(std::countr_zero(high)) / 8;
+      if (high == 0) continue;
+    } else if (static_cast<std::uint8_t>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    const std::size_t length = valid_sequence(text.substr(at));
+    if (length == 0) break;
+    at += length;
   }
+  return at;
 }
 
 }  // namespace

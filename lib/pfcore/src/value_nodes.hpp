@@ -110,6 +110,8 @@ struct ValueAccess {
   static double floating_of(const Value& value) noexcept { return value.floating_; }
   static ComplexParts complex_of(const Value& value) noexcept { return value.complex_->parts; }
   static const void* complex_identity(const Value& value) noexcept { return value.complex_; }
+  // Of a str, bytes or big_integer: the same for one that was fetched again.
+  static const void* address_of(const Value& value) noexcept { return value.text_; }
   static const detail::Node* node_of(const Value& value) noexcept { return value.node_; }
   // The node as the decoder, which made it, may change it.
   static detail::Node* decoding_node(const Value& value) noexcept { return const_cast<detail::Node*>(value.node_); }

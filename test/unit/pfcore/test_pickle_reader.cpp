@@ -70,6 +70,36 @@ TEST_SUITE("pfcore/pickle_reader") {
     CHECK(refusal("(I12"sv) == "decode the pickle: INT at byte 1: the line has no end");
   }
 
+  TEST_CASE("an empty text may be the last thing before the end") {
+    for (const std::string_view pickle : {"\x8c\0"sv, "C\0"sv, "X\0\0\0\0"sv, "\x96\0\0\0\0\0\0\0\0"sv, "S''\n"sv, "V\n"sv}) {
+      CAPTURE(pickle);
+      CHECK(decoded(pickle) == "truncated@" + std::to_string(pickle.size()));
+      CHECK(decoded(std::string(pickle) + ".").size() == 1);
+    }
+  }
+
+  TEST_CASE("texts of any length stand where their bytes were") {
+    // Short ones are copied together, long ones alone; both between others.
+    std::string pickle = "](";
+    std::string expected = "l[";
+    for (std::size_t length = 0; length < 40'000; length = length * 5 / 3 + 1) {
+      for (const char opcode : {'X', 'B'}) {
+        const std::string text(length, static_cast<char>('a' + length % 26));
+        pickle += opcode;
+        for (std::size_t i = 0; i < 4; ++i) pickle += static_cast<char>((length >> (8 * i)) & 0xFF);
+        pickle += text + "q\1h\1\x96"s;
+        for (std::size_t i = 0; i < 8; ++i) pickle += static_cast<char>((length >> (8 * i)) & 0xFF);
+        pickle += text;
+        std::string hex;
+        for (const char c : text) hex += "0123456789abcdef"[c >> 4], hex += "0123456789abcdef"[c & 0xF];
+        const std::string one = (opcode == 'X' ? "s" : "b") + hex + ",";
+        expected += one + one + "B" + hex + ",";
+      }
+    }
+    expected.back() = ']';
+    CHECK(decoded(pickle + "e.") == expected);
+  }
+
   TEST_CASE("whatever is over at the end is refused") {
     CHECK(decoded("N.."sv) == "malformed@1");
     CHECK(decoded("N.\0"sv) == "malformed@1");
