@@ -14,7 +14,8 @@
 namespace pf::exec {
 namespace {
 
-constexpr std::size_t k_capacity = 32768;            // pages: 128 MiB of a run's own memory are more than any run needs
+// Pages that a spare touches at most, about 8 ms: a run that needs more is no short one.
+constexpr std::size_t k_capacity = 8192;
 constexpr std::uintptr_t k_page_bytes = 4096;
 constexpr std::uint64_t k_present = std::uint64_t{1} << 63;
 constexpr std::uint64_t k_exclusive = std::uint64_t{1} << 56;
@@ -61,11 +62,10 @@ void PageRehearsal::prepare() noexcept {
   if (memory != MAP_FAILED) table_ = static_cast<Table*>(memory);
 }
 
-void PageRehearsal::add(std::uintptr_t page, bool write) noexcept {
-  if (table_->count < k_capacity) table_->pages[table_->count++] = page | (write ? 1u : 0u);
-}
+namespace {
 
-void PageRehearsal::note_region(int pagemap, std::uintptr_t begin, std::uintptr_t end, bool writable) noexcept {
+// Appends the region's pages that are this process' own (writable ones) or mapped (the others): address | 1 when written to.
+void add_region(int pagemap, std::uintptr_t begin, std::uintptr_t end, bool writable, std::vector<std::uintptr_t>& pages) {
   std::uint64_t states[512];
   for (std::uintptr_t page = begin; page < end;) {
     const std::size_t wanted = std::min<std::size_t>(512, (end - page) / k_page_bytes);
@@ -74,18 +74,32 @@ void PageRehearsal::note_region(int pagemap, std::uintptr_t begin, std::uintptr_
     for (std::size_t i = 0; i < static_cast<std::size_t>(got) / sizeof states[0]; ++i, page += k_page_bytes) {
       if ((states[i] & k_present) == 0) continue;
       const bool own = (states[i] & k_exclusive) != 0;
-      if (own && writable) add(page, true);
-      else if (!writable) add(page, false);          // code and constants: mapped again in every child, by reading
+      if (own && writable) pages.push_back(page | 1u);
+      else if (!writable) pages.push_back(page);     // code and constants: mapped again in every child, by reading
     }
+    if (pages.size() > k_capacity) return;
   }
 }
+
+}  // namespace
 
 void PageRehearsal::note() noexcept {
   if (table_ == nullptr) return;
   const core::UniqueFd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
   if (!pagemap) return;
-  table_->count = 0;
-  for (const Region& region : private_regions()) note_region(pagemap.get(), region.begin, region.end, region.writable);
+  std::vector<std::uintptr_t> pages;
+  for (const Region& region : private_regions()) {
+    add_region(pagemap.get(), region.begin, region.end, region.writable, pages);
+    if (pages.size() > k_capacity) break;
+  }
+  if (pages.size() <= k_capacity) {
+    std::copy(pages.begin(), pages.end(), table_->pages);
+    table_->count = pages.size();
+  } else if (table_->count > k_capacity / 2) {
+    // What was rehearsed counts as the run's own, so the table only grows: it begins anew. (A small table is kept: the run
+    // itself was a large one, and its like are not what a spare is for.)
+    table_->count = 0;
+  }
 }
 
 void PageRehearsal::replay() const noexcept {

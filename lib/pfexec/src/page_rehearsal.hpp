@@ -27,8 +27,6 @@ class PageRehearsal {
 
  private:
   struct Table;
-  void note_region(int pagemap, std::uintptr_t begin, std::uintptr_t end, bool writable) noexcept;
-  void add(std::uintptr_t page, bool write) noexcept;
 
   Table* table_ = nullptr;
 };
