@@ -18,11 +18,11 @@ constexpr char code(Op op) noexcept { return static_cast<char>(op); }
 
 // As CPython: a reader need not hold more than this on its stack.
 constexpr std::uint32_t k_batch = 1000;
-constexpr std::size_t k_first_texts = 64;
-constexpr std::size_t k_kept_texts = 1024;
+constexpr std::size_t k_first_text_slots = 64;
+constexpr std::size_t k_kept_text_slots = 16u << 10;
 constexpr std::size_t k_longest_probe = 32;
 constexpr std::size_t k_first_buffer = 512;
-constexpr std::size_t k_kept_buffer = 256u << 10;
+constexpr std::size_t k_kept_buffer = 1u << 20;
 constexpr std::size_t k_header_bytes = 11;  // PROTO, FRAME and its length
 
 struct Spelling {
@@ -43,7 +43,11 @@ int usable(int protocol) noexcept { return protocol >= 5 ? 5 : protocol == 4 ? 4
 
 }  // namespace
 
-PickleWriter::PickleWriter(int protocol) : protocol_(usable(protocol)), buffer_(k_first_buffer, '\0'), texts_(k_first_texts) {
+PickleWriter::PickleWriter(int protocol)
+    : protocol_(usable(protocol)),
+      buffer_(std::make_unique_for_overwrite<char[]>(k_first_buffer)),
+      capacity_(k_first_buffer),
+      text_slots_(k_first_text_slots) {
   start();
 }
 
@@ -59,19 +63,19 @@ std::string PickleWriter::finish() {
   put(code(Op::stop));
   if (protocol_ >= 4) {
     const std::uint64_t length = size_ - k_header_bytes;
-    std::memcpy(buffer_.data() + k_header_bytes - sizeof length, &length, sizeof length);
+    std::memcpy(buffer_.get() + k_header_bytes - sizeof length, &length, sizeof length);
   }
-  std::string pickle;
-  if (buffer_.size() <= k_kept_buffer) {
-    pickle.assign(buffer_, 0, size_);
-  } else {
-    buffer_.resize(size_);
-    pickle = std::move(buffer_);
-    buffer_.assign(k_first_buffer, '\0');
+  std::string pickle(buffer_.get(), size_);
+  if (capacity_ > k_kept_buffer) {
+    buffer_ = std::make_unique_for_overwrite<char[]>(k_first_buffer);
+    capacity_ = k_first_buffer;
   }
-  if (texts_.size() > k_kept_texts) texts_ = std::vector<MemoText>(k_first_texts);
-  else std::fill(texts_.begin(), texts_.end(), MemoText{});
-  text_count_ = 0;
+  // A large index is kept for writers that need it each time; to the others clearing it would be a burden.
+  const bool is_too_large = text_slots_.size() > k_kept_text_slots || text_slots_.size() > k_first_text_slots + 16 * texts_.size();
+  if (is_too_large) text_slots_ = std::vector<TextSlot>(k_first_text_slots);
+  else std::fill(text_slots_.begin(), text_slots_.end(), TextSlot{});
+  if (texts_.capacity() > k_kept_text_slots) texts_ = {};
+  texts_.clear();
   memo_size_ = 0;
   names_.fill(0);
   open_.clear();
@@ -81,20 +85,12 @@ std::string PickleWriter::finish() {
 
 // ---------------------------------------------------------------- bytes
 
-char* PickleWriter::extend(std::size_t bytes) {
-  if (bytes > buffer_.size() - size_) buffer_.resize(std::max(2 * buffer_.size(), size_ + bytes));
-  char* const at = buffer_.data() + size_;
-  size_ += bytes;
-  return at;
-}
-
-void PickleWriter::put(char byte) { *extend(1) = byte; }
-
-void PickleWriter::put_number(char opcode, std::uint64_t number, std::size_t bytes) {
-  static_assert(std::endian::native == std::endian::little);
-  char* const at = extend(1 + bytes);
-  at[0] = opcode;
-  std::memcpy(at + 1, &number, bytes);
+void PickleWriter::grow(std::size_t bytes) {
+  const std::size_t capacity = std::max(2 * capacity_, size_ + bytes);
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  std::memcpy(larger.get(), buffer_.get(), size_);
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
 }
 
 // `opcodes` count with 1, 4 and 8 bytes; '\0' for one that the protocol lacks.
@@ -125,45 +121,55 @@ std::uint32_t PickleWriter::memoize() {
 // ---------------------------------------------------------------- texts
 
 // The slot of the text, or a free one for it; null where the neighbourhood is crowded: such a text is written in full.
-PickleWriter::MemoText* PickleWriter::find_text(std::string_view text, std::uint32_t hash) {
-  const std::size_t mask = texts_.size() - 1;
+PickleWriter::TextSlot* PickleWriter::find_text(std::string_view text, std::uint32_t hash) {
+  const std::size_t mask = text_slots_.size() - 1;
   std::size_t at = hash & mask;
   for (std::size_t probe = 0; probe < k_longest_probe; ++probe, at = (at + 1) & mask) {
-    MemoText& slot = texts_[at];
-    if (slot.index_plus_one == 0) return &slot;
-    if (slot.hash == hash && slot.size == text.size() && std::memcmp(buffer_.data() + slot.at, text.data(), text.size()) == 0) {
-      return &slot;
-    }
+    TextSlot& slot = text_slots_[at];
+    if (slot.text_plus_one == 0) return &slot;
+    if (slot.hash != hash) continue;
+    const MemoText& known = texts_[slot.text_plus_one - 1];
+    if (known.size == text.size() && std::memcmp(buffer_.get() + known.at, text.data(), text.size()) == 0) return &slot;
   }
   return nullptr;
 }
 
-void PickleWriter::grow_texts() {
-  std::vector<MemoText> old(2 * texts_.size());
-  old.swap(texts_);
-  const std::size_t mask = texts_.size() - 1;
-  for (const MemoText& slot : old) {
-    if (slot.index_plus_one == 0) continue;
+void PickleWriter::grow_text_slots() {
+  std::vector<TextSlot> old(4 * text_slots_.size());
+  old.swap(text_slots_);
+  const std::size_t mask = text_slots_.size() - 1;
+  for (const TextSlot& slot : old) {
+    if (slot.text_plus_one == 0) continue;
     std::size_t at = slot.hash & mask;
-    while (texts_[at].index_plus_one != 0) at = (at + 1) & mask;
-    texts_[at] = slot;
+    while (text_slots_[at].text_plus_one != 0) at = (at + 1) & mask;
+    text_slots_[at] = slot;
   }
 }
 
-void PickleWriter::put_text(std::string_view utf8) {
+std::uint32_t PickleWriter::put_text(std::string_view utf8) {
   constexpr std::array<char, 3> k_opcodes{code(Op::short_binunicode), code(Op::binunicode), code(Op::binunicode8)};
   constexpr std::array<char, 3> k_old_opcodes{'\0', code(Op::binunicode), code(Op::binunicode8)};
   const auto& opcodes = protocol_ >= 4 ? k_opcodes : k_old_opcodes;
-  if (utf8.size() < k_memo_least_bytes || utf8.size() > k_memo_most_bytes) return put_counted(opcodes, utf8);
+  if (utf8.size() < k_memo_least_bytes || utf8.size() > k_memo_most_bytes) {
+    put_counted(opcodes, utf8);
+    return k_no_memo;
+  }
   const std::uint32_t hash = hash_str_key(utf8);
-  MemoText* const slot = find_text(utf8, hash);
-  if (slot != nullptr && slot->index_plus_one != 0) return put_get(slot->index_plus_one - 1);
+  TextSlot* const slot = find_text(utf8, hash);
+  if (slot != nullptr && slot->text_plus_one != 0) {
+    const std::uint32_t index = texts_[slot->text_plus_one - 1].memo_index;
+    put_get(index);
+    return index;
+  }
   put_counted(opcodes, utf8);
-  if (slot == nullptr || size_ > std::numeric_limits<std::uint32_t>::max()) return;
+  if (slot == nullptr || size_ > std::numeric_limits<std::uint32_t>::max()) return k_no_memo;
   const auto size = static_cast<std::uint32_t>(utf8.size());
   const auto at = static_cast<std::uint32_t>(size_ - size);
-  *slot = {hash, memoize() + 1, at, size};
-  if (2 * ++text_count_ > texts_.size()) grow_texts();
+  const std::uint32_t index = memoize();
+  texts_.push_back({at, size, index});
+  *slot = {hash, static_cast<std::uint32_t>(texts_.size())};
+  if (2 * texts_.size() > text_slots_.size()) grow_text_slots();
+  return index;
 }
 
 void PickleWriter::put_name(Name name) {

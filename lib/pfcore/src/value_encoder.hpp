@@ -6,8 +6,9 @@
 // second time inside themselves and drops them, which is quadratic for a graph that is made for it.)
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -23,12 +24,20 @@ class ValueEncoder {
   void encode(const Value& root);
 
  private:
-  // A container of which the elements before `next` have been written.
+  // A container of which the elements before `next` have been written. Keys and values of a dict count separately.
   struct Level {
     Value container;
-    std::size_t next = 0;
-    bool was_postponed = false;     // it comes from the memo and is dropped from the stack in the end
-    bool is_shared_tuple = false;
+    const Value* next;
+    const Value* end;
+    std::size_t left_in_batch;
+    bool was_postponed;             // it comes from the memo and is dropped from the stack in the end
+    bool is_shared_tuple;
+  };
+  // A str that has been memoised, by where it stands: a text that the pickle fetched again is found without looking at it.
+  struct RecentText {
+    const char* text = nullptr;
+    std::uint32_t size = 0;
+    std::uint32_t memo_index = 0;
   };
   struct Postponed {
     Value container;
@@ -41,22 +50,28 @@ class ValueEncoder {
     std::vector<Postponed> containers;
   };
 
+  void open(const Value& container, bool was_postponed, bool is_shared_tuple);
   void begin(const Value& value);
   void begin_tuple(const Value& value);
   void begin_set(const Value& value);
   void begin_mutable(const Value& value);
   void fill_next(Filler& filler);
-  void next_element(Level& level);
+  void end_batch(Level& level);
   void finish(const Level& level);
   void put_scalar(const Value& value);
+  void put_str(std::string_view text);
   void put_text(const Value& value);
   void put_bytearray(const Value& value);
   void put_complex(const Value& value);
   void remember(const Value& value);
-  [[nodiscard]] bool put_known(const Value& value);
+  [[nodiscard]] bool put_known(const void* identity);
+  [[nodiscard]] std::size_t batch_of(Kind kind) const noexcept;
   [[nodiscard]] bool new_protocol() const noexcept { return writer_.protocol_ >= 4; }
 
   PickleWriter& writer_;
+  static constexpr std::size_t k_recent_bits = 7;
+
+  std::array<RecentText, std::size_t{1} << k_recent_bits> recent_;
   std::vector<Level> levels_;
   std::vector<Postponed> postponed_;  // by the shared tuple in progress
   std::vector<Filler> fillers_;

@@ -9,8 +9,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,10 +73,14 @@ class PickleWriter {
   };
   // A memoised text; its bytes are in the buffer.
   struct MemoText {
-    std::uint32_t hash;
-    std::uint32_t index_plus_one;  // 0: free
     std::uint32_t at;
     std::uint32_t size;
+    std::uint32_t memo_index;
+  };
+  // Of the index of memoised texts, which is searched by hash.
+  struct TextSlot {
+    std::uint32_t hash;
+    std::uint32_t text_plus_one;  // 0: free
   };
   // What a pickle has to name: the classes whose values have no opcode of their own.
   enum class Name : std::uint8_t { set, frozenset, bytearray, complex, bytes, encode };
@@ -81,10 +88,23 @@ class PickleWriter {
   static constexpr std::size_t k_memo_least_bytes = 2;
   static constexpr std::size_t k_memo_most_bytes = 1024;
 
-  char* extend(std::size_t bytes);
-  void put(char byte);
-  void put_number(char opcode, std::uint64_t number, std::size_t bytes);
-  void put_text(std::string_view utf8);
+  static constexpr std::uint32_t k_no_memo = 0xFFFFFFFF;
+
+  char* extend(std::size_t bytes) {
+    if (bytes > capacity_ - size_) grow(bytes);
+    char* const at = buffer_.get() + size_;
+    size_ += bytes;
+    return at;
+  }
+  void put(char byte) { *extend(1) = byte; }
+  void put_number(char opcode, std::uint64_t number, std::size_t bytes) {
+    static_assert(std::endian::native == std::endian::little);
+    char* const at = extend(1 + bytes);
+    at[0] = opcode;
+    std::memcpy(at + 1, &number, bytes);
+  }
+  void grow(std::size_t bytes);
+  std::uint32_t put_text(std::string_view utf8);  // its place in the memo, or k_no_memo
   void put_bytes(std::string_view data);
   void put_counted(std::array<char, 3> opcodes, std::string_view data);
   void put_raw(std::string_view data);
@@ -94,19 +114,20 @@ class PickleWriter {
   void put_name(Name name);
   void put_get(std::uint32_t index);
   std::uint32_t memoize();
-  MemoText* find_text(std::string_view text, std::uint32_t hash);
-  void grow_texts();
+  TextSlot* find_text(std::string_view text, std::uint32_t hash);
+  void grow_text_slots();
   void begin(std::string_view opcodes, char close);
   void end();
   void value_done();
   void start();
 
   int protocol_;
-  std::string buffer_;           // its size is what has been allocated
-  std::size_t size_ = 0;         // what has been written
+  std::unique_ptr<char[]> buffer_;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;              // what has been written
   std::vector<Open> open_;
-  std::vector<MemoText> texts_;  // open addressing
-  std::size_t text_count_ = 0;
+  std::vector<MemoText> texts_;
+  std::vector<TextSlot> text_slots_;  // open addressing
   std::uint32_t memo_size_ = 0;
   std::array<std::uint32_t, k_names> names_{};  // memo index + 1
 };
