@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t k_map_from_bytes = 256u << 10;
 constexpr std::size_t k_page_bytes = 4096;
 constexpr std::size_t k_largest_first_chunk_bytes = 128u << 10;
-// Large enough that the C library, which keeps twice the largest piece freed, need not ask the kernel again for every pickle.
 constexpr std::size_t k_largest_chunk_bytes = 1u << 20;
 
 std::size_t whole_pages(std::size_t bytes) noexcept { return (bytes + k_page_bytes - 1) / k_page_bytes * k_page_bytes; }
@@ -121,10 +120,10 @@ std::size_t DecodeMemory::growth(std::size_t current, std::size_t needed) const 
 }
 
 void* DecodeMemory::allocate_slow(std::size_t bytes) {
-  // The first chunk fits what most pickles need: the text, and as much again for its structure.
-  const auto whole = static_cast<std::size_t>(input_.end - input_.begin);
-  const std::size_t usual = chunk_bytes_ == 0 ? std::min(256 + 2 * whole, k_largest_first_chunk_bytes)
-                                              : std::min(2 * chunk_bytes_, k_largest_chunk_bytes);
+  // A chunk fits what most pickles need: the text that is to come, and as much again for its structure.
+  const std::size_t likely = 256 + 2 * static_cast<std::size_t>(input_.end - input_.at);
+  const std::size_t most = chunk_bytes_ == 0 ? k_largest_first_chunk_bytes : std::min(2 * chunk_bytes_, k_largest_chunk_bytes);
+  const std::size_t usual = std::min(likely, most);
   // A large piece does not end the chunk in use.
   const bool alone = bytes > k_largest_first_chunk_bytes / 2 && chunk_at_ != nullptr;
   std::size_t capacity = alone ? bytes : std::max(bytes, usual);

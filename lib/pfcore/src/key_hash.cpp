@@ -132,6 +132,8 @@ std::uint64_t hash_scalar(const Value& value) noexcept {
 }
 
 bool is_text(Kind kind) noexcept { return kind == Kind::str || kind == Kind::bytes || kind == Kind::big_integer; }
+// Of the hashable ones.
+bool is_scalar(Kind kind) noexcept { return kind <= Kind::bytes; }
 bool is_hashable_container(Kind kind) noexcept { return kind == Kind::tuple || kind == Kind::frozenset; }
 bool is_unhashable(Kind kind) noexcept {
   return kind == Kind::list || kind == Kind::dict || kind == Kind::set || kind == Kind::bytearray || kind == k_kind_global;
@@ -268,11 +270,10 @@ std::uint32_t hash_str_key(std::string_view text) noexcept {
 }
 
 KeyFault KeyHasher::hash(const Value& key, std::uint32_t& hash) {
-  if (key.kind() == Kind::str) {
+  if (is_scalar(key.kind())) {
     // Nearly all keys are.
-    const std::string_view text = ValueAccess::text_of(key);
-    count_work(1 + text.size() / k_bytes_a_step);
-    hash = hash_str_key(text);
+    count_work(is_text(key.kind()) ? 1 + ValueAccess::text_of(key).size() / k_bytes_a_step : 1);
+    hash = static_cast<std::uint32_t>(mix(hash_scalar(key)) >> 32);
     return worked_too_much() ? KeyFault::too_much_work : KeyFault::none;
   }
   std::array<HashFrame, k_deepest_key> frames;  // NOLINT(cppcoreguidelines-pro-type-member-init)

@@ -70,11 +70,14 @@ bool PickleMachine::run() {
     const auto left = static_cast<std::size_t>(input_.limit - at);
     switch (static_cast<Op>(byte)) {
       case Op::stop: return finish();
-      case Op::binget:
-        if (left < 1 || static_cast<std::uint8_t>(*at) >= memo_.size()) break;
-        input_.at = at + 1;
-        if (!push_again(memo_[static_cast<std::uint8_t>(*at++)])) return false;
+      case Op::binget: {
+        if (left < 1) break;
+        const Value* const known = memo_.begin() + static_cast<std::uint8_t>(*at);
+        if (known >= memo_.end()) break;
+        input_.at = ++at;
+        if (!push_again(*known)) return false;
         continue;
+      }
       case Op::memoize:
         if (!memo_put_next()) return false;
         continue;
