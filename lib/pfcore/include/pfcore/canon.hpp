@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <string>
 
+#include <pfcore/export.hpp>
 #include <pfcore/value.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // Iterative. A container that is met again is written as a reference; a str or bytes is written each time, so that the
@@ -17,3 +19,4 @@ namespace pf::core {
 [[nodiscard]] std::string canonical_text(const Value& value, std::size_t most_bytes = static_cast<std::size_t>(-1));
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -9,8 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include <pfcore/export.hpp>
 #include <pfcore/result.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 inline constexpr std::size_t k_frame_header_bytes = 4;
@@ -53,3 +55,4 @@ class FrameReader {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END

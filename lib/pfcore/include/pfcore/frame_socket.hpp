@@ -16,10 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/frame.hpp>
 #include <pfcore/result.hpp>
 #include <pfcore/unique_fd.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 inline constexpr std::size_t k_max_frame_fds = 8;
@@ -63,3 +65,4 @@ class FrameSocket {
 [[nodiscard]] Result<std::pair<UniqueFd, UniqueFd>> make_socket_pair();
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include <pfcore/export.hpp>
 #include <pfcore/messages.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // Time stamps this close to the moment of reading prove nothing: a second edit can hide in the same tick.
@@ -39,3 +41,4 @@ inline constexpr std::int64_t k_racy_ns = 2'000'000'000;
 [[nodiscard]] bool same_identity(const InputFile& a, const InputFile& b) noexcept;
 
 }  // namespace pf::core
+PF_CORE_API_END

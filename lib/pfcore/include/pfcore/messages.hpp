@@ -17,10 +17,12 @@
 #include <utility>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/frame.hpp>
 #include <pfcore/pickle_reader.hpp>
 #include <pfcore/result.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 inline constexpr int k_protocol_version = 2;
@@ -401,3 +403,4 @@ template <typename T>
 [[nodiscard]] std::string_view message_type(const Value& value) noexcept;
 
 }  // namespace pf::core
+PF_CORE_API_END

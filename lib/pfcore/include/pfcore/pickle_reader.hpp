@@ -14,9 +14,11 @@
 #include <memory>
 #include <string_view>
 
+#include <pfcore/export.hpp>
 #include <pfcore/result.hpp>
 #include <pfcore/value.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // Bounds in force while one pickle is decoded.
@@ -69,3 +71,4 @@ class Document {
 [[nodiscard]] Result<Document> decode_pickle(std::string_view pickle, const Limits& limits);
 
 }  // namespace pf::core
+PF_CORE_API_END

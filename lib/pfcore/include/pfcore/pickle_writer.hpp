@@ -18,8 +18,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/value.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 class PickleWriter {
@@ -133,3 +135,4 @@ class PickleWriter {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/result.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 enum class Dist : std::uint8_t { automatic, load, loadfile, loadscope, loadgroup, worksteal };
@@ -49,3 +51,4 @@ struct PlanInput {
 [[nodiscard]] Plan make_plan(const PlanInput& input);
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -12,6 +12,9 @@
 #include <utility>
 #include <variant>
 
+#include <pfcore/export.hpp>
+
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 enum class ErrorCode : std::uint8_t {
@@ -73,3 +76,4 @@ using Status = Result<Unit>;
 [[nodiscard]] inline Status ok_status() { return Unit{}; }
 
 }  // namespace pf::core
+PF_CORE_API_END

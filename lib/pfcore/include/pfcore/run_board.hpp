@@ -16,9 +16,11 @@
 #include <span>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/plan.hpp>
 #include <pfcore/result.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 inline constexpr std::uint32_t k_no_item = 0xffffffffu;
@@ -107,3 +109,4 @@ class RunBoard {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/messages.hpp>
 #include <pfcore/result.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // The six words of the predecessor's dump for one item, from its phases' categories: a failing set-up or teardown is
@@ -49,3 +51,4 @@ class RunTally {
 [[nodiscard]] int verdict(const RunTally& tally, int session_code, bool interrupted);
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/messages.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 struct TextStyle {
@@ -115,3 +117,4 @@ class TextReport {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END

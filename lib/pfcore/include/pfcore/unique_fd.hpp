@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include <pfcore/export.hpp>
+
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 class UniqueFd {
@@ -29,3 +32,4 @@ class UniqueFd {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END

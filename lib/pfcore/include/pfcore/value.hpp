@@ -11,6 +11,9 @@
 #include <span>
 #include <string_view>
 
+#include <pfcore/export.hpp>
+
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 enum class Kind : std::uint8_t {
@@ -84,3 +87,4 @@ struct DictEntry {
 };
 
 }  // namespace pf::core
+PF_CORE_API_END
