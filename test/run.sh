@@ -104,6 +104,7 @@ sanitizers() {
 }
 
 install_build_packages
+install_packages cmake libpugixml-dev   # the examples that link libpfcore
 choose_python
 mkdir -p "$logs"
 make_venv "$venv" 'meson>=1.1' ninja pytest==9.2.0

@@ -197,9 +197,9 @@ std::string_view message_type(const Value& value) noexcept {
   return type ? type->as_str().value_or(std::string_view{}) : std::string_view{};
 }
 
-#define PF_MESSAGE(T)                     \
-  template std::string encode(const T&); \
-  template Result<T> decode_as(const Value&, std::size_t)
+#define PF_MESSAGE(T)                                \
+  template PF_CORE_API std::string encode(const T&); \
+  template PF_CORE_API Result<T> decode_as(const Value&, std::size_t)
 
 PF_MESSAGE(ItemResult);
 PF_MESSAGE(WarningReport);
