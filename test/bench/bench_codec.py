@@ -4,7 +4,8 @@
 
 In every round each frame is decoded (encoded) by pickle.loads (pickle.dumps) and by pfcore, one right after the other, as
 often as fills a few milliseconds; the figure is the median over the rounds of the ratio of the two. The same for the
-predecessor's reader with --predecessor-python. Neither CPython nor codec_bench gives memory back between rounds. Build with `meson setup --buildtype=release -Dbenchmarks=true`.
+predecessor's reader with --predecessor-python. Neither CPython nor codec_bench gives memory back between rounds. Build with
+`meson setup --buildtype=release -Dbenchmarks=true`.
 """
 
 from __future__ import annotations
