@@ -47,7 +47,10 @@ def failed(number: int) -> dict[str, object]:
         **passed(number),
         "outcome": "failed",
         "longrepr": f"{lines}E       AssertionError: assert {number} == {number + 1}\n\ntests/unit/test_parser.py:{number}: AssertionError",
-        "sections": [("Captured stdout call", "parsing … done\n" * 40), ("Captured log call", "WARNING  parser:parser.py:88 slow\n" * 20)],
+        "sections": [
+            ("Captured stdout call", "parsing … done\n" * 40),
+            ("Captured log call", "WARNING  parser:parser.py:88 slow\n" * 20),
+        ],
         "crash": {"path": "/srv/project/tests/unit/test_parser.py", "lineno": number, "message": "AssertionError: assert"},
     }
 
