@@ -4,7 +4,8 @@
 
 In every round each frame is decoded (encoded) by pickle.loads (pickle.dumps) and by pfcore, one right after the other, as
 often as fills a few milliseconds; the figure is the median over the rounds of the ratio of the two. The same for the
-predecessor's reader with --predecessor-python. Neither CPython nor codec_bench gives memory back between rounds. Build with `meson setup --buildtype=release -Dbenchmarks=true`.
+predecessor's reader with --predecessor-python. Neither CPython nor codec_bench gives memory back between rounds. Build with
+`meson setup --buildtype=release -Dbenchmarks=true`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def failed(number: int) -> dict[str, object]:
         **passed(number),
         "outcome": "failed",
         "longrepr": f"{lines}E       AssertionError: assert {number} == {number + 1}\n\ntests/unit/test_parser.py:{number}: AssertionError",
-        "sections": [("Captured stdout call", "parsing … done\n" * 40), ("Captured log call", "WARNING  parser:parser.py:88 slow\n" * 20)],
+        "sections": [
+            ("Captured stdout call", "parsing … done\n" * 40),
+            ("Captured log call", "WARNING  parser:parser.py:88 slow\n" * 20),
+        ],
         "crash": {"path": "/srv/project/tests/unit/test_parser.py", "lineno": number, "message": "AssertionError: assert"},
     }
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes what the fuzzers begin with: the judged frames, and every message of the wire.
 
 python3 test/fuzz/seeds.py FOLDER

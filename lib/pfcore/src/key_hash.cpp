@@ -103,7 +103,9 @@ std::uint64_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   if (left >= 8) {
-    for (; left > 16; at += 16, left -= 16) sum = fold(load<std::uint64_t>(at) ^ k_text_secret, load<std::uint64_t>(at + 8) ^ sum);
+    for (; left > 16; at += 16, left -= 16) {
+      sum = fold(load<std::uint64_t>(at) ^ k_text_secret, load<std::uint64_t>(at + 8) ^ sum);
+    }
     const char* const end = at + left;
     first = load<std::uint64_t>(text.size() >= 16 ? end - 16 : at);
     last = load<std::uint64_t>(end - 8);

@@ -71,7 +71,8 @@ std::string PickleWriter::finish() {
     capacity_ = k_first_buffer;
   }
   // A large index is kept for writers that need it each time; to the others clearing it would be a burden.
-  const bool is_too_large = text_slots_.size() > k_kept_text_slots || text_slots_.size() > k_first_text_slots + 16 * texts_.size();
+  const std::size_t sensible = std::min(k_kept_text_slots, k_first_text_slots + 16 * texts_.size());
+  const bool is_too_large = text_slots_.size() > sensible;
   if (is_too_large) text_slots_ = std::vector<TextSlot>(k_first_text_slots);
   else std::fill(text_slots_.begin(), text_slots_.end(), TextSlot{});
   if (texts_.capacity() > k_kept_text_slots) texts_ = {};

@@ -54,7 +54,8 @@ void ValueEncoder::encode(const Value& root) {
 
 void ValueEncoder::open(const Value& container, bool was_postponed, bool is_shared_tuple) {
   const std::span<const Value> values = elements(container);
-  levels_.push_back({container, values.data(), values.data() + values.size(), batch_of(container.kind()), was_postponed, is_shared_tuple});
+  const Value* const end = values.data() + values.size();
+  levels_.push_back({container, values.data(), end, batch_of(container.kind()), was_postponed, is_shared_tuple});
 }
 
 std::size_t ValueEncoder::batch_of(Kind kind) const noexcept {
