@@ -12,6 +12,9 @@
 #include <span>
 #include <vector>
 
+#include <pfcore/export.hpp>
+
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 inline constexpr std::chrono::nanoseconds k_longest_duration = std::chrono::seconds{1'000'000};
@@ -114,3 +117,4 @@ struct WallBound {
 [[nodiscard]] double efficiency(const WallBound& bound, std::chrono::nanoseconds wall) noexcept;
 
 }  // namespace pf::core
+PF_CORE_API_END

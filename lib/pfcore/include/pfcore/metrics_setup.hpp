@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/metrics.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // One set-up of one fixture. Without records of fixtures, a test's set-up phase can stand for one: `fixture` empty, `origin`
@@ -60,3 +62,4 @@ inline constexpr std::chrono::nanoseconds k_least_setup_saving = std::chrono::mi
                                                        std::chrono::nanoseconds least = k_least_setup_saving);
 
 }  // namespace pf::core
+PF_CORE_API_END

@@ -9,8 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/metrics.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // ---------------------------------------------------------------- spread
@@ -90,3 +92,4 @@ inline constexpr double k_cpu_share = 0.80;   // the predecessor's
 [[nodiscard]] CallKind kind_of(const CallTimes& times) noexcept;
 
 }  // namespace pf::core
+PF_CORE_API_END

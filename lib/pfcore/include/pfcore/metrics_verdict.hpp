@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include <pfcore/export.hpp>
 #include <pfcore/metrics.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 enum class RunVerdict : std::uint8_t {
@@ -67,3 +69,4 @@ struct Assessment {
 [[nodiscard]] Assessment assess(const VerdictInput& input) noexcept;
 
 }  // namespace pf::core
+PF_CORE_API_END

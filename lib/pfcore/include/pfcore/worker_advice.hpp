@@ -9,8 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/metrics.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // What one worker has to run as a whole: a group that shares set-up, or a single item of one that may be split.
@@ -78,3 +80,4 @@ inline constexpr double k_advice_slack = 0.05;
 [[nodiscard]] WorkerAdvice advise_workers(const AdviceInput& input);
 
 }  // namespace pf::core
+PF_CORE_API_END
