@@ -34,6 +34,7 @@ void RunState::on_interrupt(TimePoint now) {
   // pytest on the client's terminal decides itself what a Ctrl-C ends: a test, the session, or a line typed to a debugger.
   if (stage_ == Stage::inline_run) {
     if (controller_pid_ > 0 && !controller_gone_) effects_.signal_process(controller_pid_, SIGINT);
+    inline_interrupted_ = true;
     return;
   }
   if (cancel_ == Cancel::none) begin_cancel(Cancel::interrupt, now);

@@ -43,10 +43,12 @@ RunState::Slot* RunState::find_slot(std::int64_t slot) noexcept {
 
 void RunState::on_worker_started(std::int64_t index, std::int64_t pid, TimePoint) {
   Slot* slot = find_slot(index);
-  if (slot == nullptr || slot->in_controller || slot->state != SlotState::starting || pid <= 1) return;
+  // A short worker's own channel may be faster than the controller's: it is through before it has started.
+  const bool is_new = slot != nullptr && slot->pid <= 0 && (slot->state == SlotState::starting || slot->state == SlotState::finished);
+  if (!is_new || slot->in_controller || pid <= 1) return;
   slot->pid = pid;
   slot->exited = false;
-  slot->state = SlotState::live;
+  if (slot->state == SlotState::starting) slot->state = SlotState::live;
   pids_.push_back(pid);
   if (stage_ == Stage::leaving || cancel_step_ >= 2) kill_slot(static_cast<std::size_t>(index), "the run is over");
 }

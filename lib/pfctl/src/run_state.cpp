@@ -220,7 +220,7 @@ void RunState::on_controller_exited(std::optional<int> status, TimePoint now) {
   if (controller_gone_ || stage_ == Stage::done) return;
   controller_gone_ = true;
   for (Slot& slot : slots_) {
-    if (slot.pid <= 0 && slot.state == SlotState::starting) slot.state = SlotState::gone;
+    if (slot.pid <= 0) slot.state = SlotState::gone;   // never announced: nobody will tell its end
   }
   if (stage_ == Stage::leaving) {
     check_left(now);
@@ -231,6 +231,11 @@ void RunState::on_controller_exited(std::optional<int> status, TimePoint now) {
   else fault_ = "the run's controller ended before its session did (" + end + ")";
   switch (stage_) {
     case Stage::inline_run:
+      if (inline_interrupted_) {               // it ended by the signal itself
+        stop_reason_ = "KeyboardInterrupt";
+        conclude(k_code_interrupted, now);
+        return;
+      }
       blame_inline_item(status);
       conclude(tally_.complete() && tally_.failed() > 0 ? 1 : k_code_internal_error, now);
       return;

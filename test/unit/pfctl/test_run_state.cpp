@@ -347,6 +347,34 @@ TEST_SUITE("pfctl/run_state") {
     CHECK(scene.finished().exit_code == 0);
   }
 
+  TEST_CASE("a worker that is through before it was announced ends the run when it exits") {
+    Scene scene(Scene::setup(1));
+    scene.select(2);
+    scene.world.board->attach(0, 200);
+    scene.finish(0, scene.claim(0));
+    scene.finish(0, scene.claim(0));
+    scene.state.on_worker_finished(0, core::WorkerFinished{}, scene.world.now);
+    scene.state.on_worker_started(0, 200, scene.world.now);
+    CHECK(all_of<core::EndRun>(scene.world.controller).empty());
+    scene.state.on_worker_exited(0, 200, exited(0), scene.world.now);
+    CHECK(all_of<core::EndRun>(scene.world.controller).size() == 1);
+  }
+
+  TEST_CASE("pytest on the terminal that ends by a Ctrl-C is interrupted, and no test is blamed") {
+    Scene scene(Scene::setup(0));
+    scene.state.on_forked(100, scene.world.now);
+    core::Selected selected;
+    selected.nodeids = {"a", "b"};
+    selected.inline_run = true;
+    scene.state.on_selected(selected, scene.world.now);
+    scene.state.on_interrupt(scene.world.now);
+    CHECK(scene.world.signalled({100, SIGINT, false}));
+    scene.state.on_controller_exited(killed(SIGINT), scene.world.now);
+    CHECK(scene.finished().exit_code == 2);
+    CHECK(scene.finished().reason == "KeyboardInterrupt");
+    CHECK(all_of<core::ItemResult>(scene.world.client).empty());
+  }
+
   TEST_CASE("an interrupt reaches the running workers, and the verdict is 2") {
     Scene scene(Scene::setup(2));
     scene.select(6);

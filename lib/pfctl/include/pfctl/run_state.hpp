@@ -204,6 +204,7 @@ class RunState {
   std::string start_problem_;               // why a worker could not be started
   std::optional<int> forced_code_;          // pytest.exit(returncode=…), INTERNALERROR
   bool interrupted_ = false;
+  bool inline_interrupted_ = false;             // pytest on the client's terminal was sent a Ctrl-C
   bool answered_ = false;
 
   Cancel cancel_ = Cancel::none;
