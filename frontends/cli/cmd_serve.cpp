@@ -15,9 +15,8 @@
 #include "context.hpp"
 #include "exit_codes.hpp"
 #include "private_daemon.hpp"
-#include "run_request.hpp"
-#include "run_session.hpp"
 #include "say.hpp"
+#include "warm_up.hpp"
 
 namespace pf::cli {
 namespace {
@@ -59,17 +58,6 @@ int run_in_foreground(Context context, const ServeOptions& options) {
   return code;
 }
 
-// Has the daemon collect. What does not work out is said, and is the next run's trouble: the daemon is ready.
-void warm_up(ctl::ClientConnection& connection, const Context& context, const ServeOptions& options) {
-  RunSetup setup;
-  setup.request = make_request(context, options.paths, {});
-  setup.request.options.refresh_only = true;
-  setup.native = false;
-  SignalChannel signals;
-  RunSession session(connection, signals, std::move(setup), nullptr);
-  if (session.run() != 0) note("the suite could not be collected ahead of time; the next run tries again");
-}
-
 }  // namespace
 
 int serve_command(const ServeOptions& options) {
@@ -86,7 +74,8 @@ int serve_command(const ServeOptions& options) {
   if (!connection) return refuse_connection(k_exit_not_started, *context, connection.error(), "`pfast logs` shows what the daemon said");
   const bool started = connection->started_daemon();
   const auto pid = static_cast<long long>(connection->welcome().pid);
-  warm_up(*connection, *context, options);
+  // What does not work out is said, and is the next run's trouble: the daemon is ready.
+  if (warm_up(*connection, *context, options.paths).exit_code != 0) note("the suite could not be collected ahead of time; the next run tries again");
   std::printf("%s: pid %lld at %s\n", started ? "ready" : "already running", pid, context->address.socket_path().c_str());
   return 0;
 }

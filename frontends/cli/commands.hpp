@@ -11,5 +11,6 @@ int status_command(const StatusOptions& options);
 int list_command(const ListOptions& options);
 int stop_command(const StopOptions& options);
 int logs_command(const LogsOptions& options);
+int refresh_command(const RefreshOptions& options);
 
 }  // namespace pf::cli

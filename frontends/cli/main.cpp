@@ -20,6 +20,7 @@ struct Dispatch {
   int operator()(const ListOptions& options) const { return list_command(options); }
   int operator()(const StopOptions& options) const { return stop_command(options); }
   int operator()(const LogsOptions& options) const { return logs_command(options); }
+  int operator()(const RefreshOptions& options) const { return refresh_command(options); }
 };
 
 // Started with a standard stream closed, a socket of ours would take its number, and the run's output would go there.

@@ -30,7 +30,6 @@ struct UnbuiltCommand {
 };
 constexpr UnbuiltCommand k_unbuilt_commands[] = {
     {"restart", "`pfast stop` and then `pfast serve` do the same"},
-    {"refresh", "a run refreshes what is stale; `pfast serve` collects the whole suite"},
     {"doctor", "`pfast status` and `pfast logs` tell what there is"},
 };
 
@@ -85,6 +84,7 @@ struct Parsed {
   ListOptions list;
   StopOptions stop;
   LogsOptions logs;
+  RefreshOptions refresh;
 };
 
 CLI::App* add_run(CLI::App& app, Parsed& parsed) {
@@ -133,6 +133,7 @@ struct Commands {
   CLI::App* list;
   CLI::App* stop;
   CLI::App* logs;
+  CLI::App* refresh;
 };
 
 Commands add_commands(CLI::App& app, Parsed& parsed) {
@@ -150,6 +151,9 @@ Commands add_commands(CLI::App& app, Parsed& parsed) {
   commands.logs = app.add_subcommand("logs", "Prints the daemon's log");
   add_where(*commands.logs, parsed.logs.where);
   commands.logs->add_flag("-f,--follow", parsed.logs.follow, "Goes on as the log grows");
+  commands.refresh = app.add_subcommand("refresh", "Collects now what the next run would collect, and replaces what is stale");
+  add_where(*commands.refresh, parsed.refresh.where);
+  commands.refresh->add_option("paths", parsed.refresh.paths, "What to collect; everything when there is none");
   return commands;
 }
 
@@ -215,6 +219,7 @@ Command parse_command_line(int argc, char** argv) {
   if (*commands.list) return parsed.list;
   if (*commands.stop) return parsed.stop;
   if (*commands.logs) return parsed.logs;
+  if (*commands.refresh) return parsed.refresh;
   std::fputs(app.help().c_str(), stdout);
   return Answered{0};
 }

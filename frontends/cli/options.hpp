@@ -45,11 +45,12 @@ struct StatusOptions { Where where; bool json = false; };
 struct ListOptions { bool json = false; };
 struct StopOptions { Where where; bool now = false; };
 struct LogsOptions { Where where; bool follow = false; };
+struct RefreshOptions { Where where; std::vector<std::string> paths; };   // none: the whole suite
 
 // The command line was answered already (--help, --version) or is wrong (the reason has been printed).
 struct Answered { int exit_code; };
 
-using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions>;
+using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions, RefreshOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, char** argv);
 

@@ -116,15 +116,7 @@ int RunSession::on_finished(const core::FinishedEvent& finished) {
 
 int RunSession::on_error(const core::ErrorEvent& error) {
   (void)reporter_.broken_off();
-  const int code = static_cast<int>(error.exit_code);
-  // What was printed before it went wrong is the explanation; it goes where errors go.
-  std::fflush(stdout);
-  write_to(2, error.output);
-  // pytest's own codes mean that its own text said it all.
-  if (error.message.empty() && code < k_exit_internal) return code;
-  // The forkserver's answer is a sentence; all others read after "failed to".
-  const bool is_sentence = error.code == "collection-failed";
-  return refuse(code, (is_sentence ? "" : "failed to ") + error.message, error.hint);
+  return refuse(error);
 }
 
 int RunSession::lost(const core::Error& why) {

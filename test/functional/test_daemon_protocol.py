@@ -155,11 +155,6 @@ class TestRuns:
         assert progress and progress[0]["total"] == 6
         assert progress[0]["running"][0][0] == "gw0"
 
-    def test_refresh_boots_and_runs_nothing(self, daemon: Daemon) -> None:
-        result = run(daemon, SUITE, refresh_only=True)
-        assert (result.code, result.last["total"]) == (0, 6)
-        assert result.of("collected") == []
-
     def test_two_runs_at_once_on_one_generation(self, daemon: Daemon) -> None:
         run(daemon, SUITE)
         with daemon.connect() as one, daemon.connect() as two:

@@ -134,24 +134,20 @@ class Client:
         stdout: int | None = None,
         **options: Any,
     ) -> None:
-        environment = {"PATH": os.environ["PATH"], "PFAST_FAKE": json.dumps(fake), **(env or {})}
         null = os.open(os.devnull, os.O_RDWR)
         try:
-            self.send(
-                {
-                    "type": "run",
-                    "argv": [a.encode() for a in argv],
-                    "cwd": cwd.encode(),
-                    "env": {k.encode(): v.encode() for k, v in environment.items()},
-                    "umask": 0o22,
-                    "program": b"pytest",
-                    "options": {"workers": 2, "reporter": "native", **options},
-                    "terminal": {},
-                },
-                [null, null if stdout is None else stdout, null],
-            )
+            run = {"type": "run", **run_fields(fake, argv, cwd, env), "options": {"workers": 2, "reporter": "native", **options}}
+            self.send(run, [null, null if stdout is None else stdout, null])
         finally:
             os.close(null)
+
+    def refresh(self, fake: Mapping[str, Any], argv: Sequence[str] = (), cwd: str = "/", env: Mapping[str, str] | None = None) -> Event:
+        """The last event: refreshed or error."""
+        self.send({"type": "refresh", "request": run_fields(fake, argv, cwd, env)})
+        while (event := self.receive()) is not None and event["type"] == "phase":
+            pass
+        assert event is not None
+        return event
 
     def events(self) -> Iterator[Event]:
         """Everything up to the event that ends the run."""
@@ -163,6 +159,18 @@ class Client:
     def run(self, fake: Mapping[str, Any], argv: Sequence[str] = (), **more: Any) -> Run:
         self.start_run(fake, argv, **more)
         return Run(list(self.events()))
+
+
+def run_fields(fake: Mapping[str, Any], argv: Sequence[str], cwd: str, env: Mapping[str, str] | None) -> Event:
+    environment = {"PATH": os.environ["PATH"], "PFAST_FAKE": json.dumps(fake), **(env or {})}
+    return {
+        "argv": [a.encode() for a in argv],
+        "cwd": cwd.encode(),
+        "env": {k.encode(): v.encode() for k, v in environment.items()},
+        "umask": 0o22,
+        "program": b"pytest",
+        "terminal": {},
+    }
 
 
 class Run:

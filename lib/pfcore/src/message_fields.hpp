@@ -10,7 +10,7 @@
 #include <concepts>
 #include <type_traits>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 
 namespace pf::core {
 
@@ -79,7 +79,6 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("retries", m.retries);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);
-  v.field("refresh_only", m.refresh_only);
 }
 
 void fields(auto& v, Message<TerminalInfo> auto& m) {
@@ -105,6 +104,8 @@ void fields(auto& v, Message<CancelRequest> auto& m) { v.field("how", m.how); }
 void fields(auto&, Message<StatusRequest> auto&) {}
 
 void fields(auto& v, Message<ShutdownRequest> auto& m) { v.field("now", m.now); }
+
+void fields(auto& v, Message<RefreshRequest> auto& m) { v.field("request", m.request); }
 
 void fields(auto& v, Message<ResizeRequest> auto& m) {
   v.field("columns", m.columns);
@@ -210,6 +211,16 @@ void fields(auto& v, Message<StatusReply> auto& m) {
 }
 
 void fields(auto&, Message<ShutdownReply> auto&) {}
+
+void fields(auto& v, Message<RefreshedGeneration> auto& m) {
+  v.field("id", m.id);
+  v.field("items", m.items);
+  v.field("booted", m.booted);
+  v.field("why", m.why);
+  v.field("boot_s", m.boot_s);
+}
+
+void fields(auto& v, Message<Refreshed> auto& m) { v.field("generations", m.generations); }
 
 // ---------------------------------------------------------------- daemon <-> forkserver
 

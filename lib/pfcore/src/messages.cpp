@@ -1,4 +1,4 @@
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 
 #include <cstring>
 
@@ -219,6 +219,8 @@ PF_MESSAGE(FinishedEvent);
 PF_MESSAGE(ErrorEvent);
 PF_MESSAGE(StatusReply);
 PF_MESSAGE(ShutdownReply);
+PF_MESSAGE(RefreshRequest);
+PF_MESSAGE(Refreshed);
 PF_MESSAGE(BootRequest);
 PF_MESSAGE(BootReady);
 PF_MESSAGE(BootFailed);

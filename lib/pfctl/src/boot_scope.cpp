@@ -67,6 +67,13 @@ BootScope scope_of(const core::OsStrings& argv, std::string_view cwd) {
   return scope;
 }
 
+bool covers(const BootScope& wide, const BootScope& narrow) {
+  if (wide.whole || narrow.whole) return wide.whole;
+  return std::all_of(narrow.paths.begin(), narrow.paths.end(), [&](const std::string& path) {
+    return std::any_of(wide.paths.begin(), wide.paths.end(), [&](const std::string& folder) { return covers(folder, path); });
+  });
+}
+
 BootScope unite(const BootScope& first, const BootScope& second) {
   if (first.whole || second.whole) return {{}, true};
   std::vector<std::string> all = first.paths;

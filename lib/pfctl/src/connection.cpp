@@ -84,6 +84,8 @@ void Connection::command(const core::Value& root) {
     auto request = core::decode_as<core::ShutdownRequest>(root);
     if (request) handler_.on_shutdown(*this, *request);
     else refuse("bad-request", request.error().message, "");
+  } else if (type == core::RefreshRequest::k_type) {
+    refresh_command(root);
   } else if (type == core::ResizeRequest::k_type) {
     // The controller has the terminal itself and asks it.
   } else {
@@ -107,6 +109,17 @@ void Connection::run_command(const core::Value& root) {
     return;
   }
   handler_.on_run(*this, std::move(*request), std::move(streams));
+}
+
+void Connection::refresh_command(const core::Value& root) {
+  auto refresh = core::decode_as<core::RefreshRequest>(root);
+  if (!refresh) {
+    refuse("bad-request", refresh.error().message, "");
+  } else if (const std::string fault = fault_of(refresh->request); !fault.empty()) {
+    refuse("bad-request", "refresh: " + fault, "");
+  } else {
+    handler_.on_refresh(*this, std::move(refresh->request));
+  }
 }
 
 void Connection::on_read(Channel& channel) {

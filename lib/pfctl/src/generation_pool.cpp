@@ -9,7 +9,6 @@ namespace {
 
 // Below this many files a check is quicker than a thread's answer is late.
 constexpr std::size_t k_inline_check_files = 20000;
-constexpr int k_boots_per_run = 2;
 
 }  // namespace
 
@@ -47,9 +46,14 @@ void GenerationPool::release(std::int64_t run_id) {
   start_background();
 }
 
+bool GenerationPool::suits(const Generation& generation, const core::RunRequest& request) const {
+  if (generation.key() != generation_key(request.env, request.argv, request.cwd)) return false;
+  return generation.state() == GenerationState::booting || !generation.inputs()->environment_change(request.env);
+}
+
 std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) const {
-  const core::Environment& env = wait.user->request().env;
-  const std::string key = generation_key(env, wait.user->request().argv, wait.user->request().cwd);
+  const core::RunRequest& request = wait.user->request();
+  const std::optional<BootScope> needed = wait.user->needed_scope();
   std::vector<GenerationCandidate> out;
   for (const auto& generation : generations_) {
     const bool booting = generation->state() == GenerationState::booting && !generation->dismissed();
@@ -57,7 +61,8 @@ std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) co
     GenerationCandidate candidate;
     candidate.id = generation->id();
     candidate.booting = booting;
-    candidate.suits = generation->key() == key && (booting || !generation->inputs()->environment_change(env));
+    candidate.suits = suits(*generation, request);
+    if (needed && !(generation->plan().spec.cwd == request.cwd && covers(generation->plan().scope, *needed))) candidate.suits = false;
     // What was booted for this very run is used by it, whatever its conftest did to the environment meanwhile.
     if (wait.own_boot && wait.waits_for == candidate.id) candidate.suits = true;
     candidate.background = generation->plan().background;
@@ -114,7 +119,7 @@ void GenerationPool::use(std::int64_t run_id, Generation& generation) {
   waits_.erase(run_id);
   uses_[run_id] = Use{user, &generation};
   generation.add_user();
-  generation.touch(loop_.now());
+  if (!user->needed_scope()) generation.touch(loop_.now());   // warming is no use
   user->on_generation(generation);
 }
 
@@ -153,135 +158,6 @@ void GenerationPool::record_check(std::int64_t run_id, std::int64_t generation_i
   if (!wait.stale) {
     wait.stale = generation_id;
     wait.stale_reason = *change;
-  }
-}
-
-// ---------------------------------------------------------------- boots
-
-BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
-  BootPlan plan;
-  plan.spec.executable = settings_.forkserver_path;
-  plan.spec.python = settings_.python;
-  plan.spec.cwd = request.cwd;
-  plan.spec.env = request.env;
-  plan.spec.nofile = settings_.nofile;
-  plan.argv = request.argv;
-  plan.program = request.program;
-  plan.umask = request.umask;
-  plan.root = settings_.root;
-  plan.scope = scope_of(request.argv, request.cwd);
-  if (settings_.scope_all) plan.scope = BootScope{{}, true};
-  return plan;
-}
-
-void GenerationPool::boot_for(std::int64_t run_id) {
-  Wait& wait = waits_.at(run_id);
-  if (closing_) {
-    core::ErrorEvent why;
-    why.code = "shutting-down";
-    why.message = "start a run: the daemon is about to leave";
-    why.hint = "run it again: a new daemon will start";
-    refuse(run_id, why);
-    return;
-  }
-  BootPlan plan = plan_for(wait.user->request());
-  plan.replaces = wait.stale;
-  if (wait.boots > 0) plan.why = "the forkserver was killed while it collected";
-  else if (wait.stale) plan.why = wait.stale_reason;
-  else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has these options and this environment";
-  wait.own_boot = true;
-  ++wait.boots;
-  wait.user->on_phase("boot", plan.why);
-  background_.reset();
-  const std::int64_t id = next_id_;
-  wait.waits_for = id;
-  if (start_boot(std::move(plan)) != nullptr) return;
-  refuse(run_id, find(id)->failure());
-  bury(*find(id));
-}
-
-Generation* GenerationPool::start_boot(BootPlan plan) {
-  GenerationListener& listener = *this;
-  generations_.push_back(std::make_unique<Generation>(loop_, log_, listener, next_id_++, std::move(plan)));
-  Generation& generation = *generations_.back();
-  if (auto started = generation.start(settings_.boot_deadline); !started) {
-    last_failure_ = generation.status(loop_.now());
-    return nullptr;
-  }
-  return &generation;
-}
-
-void GenerationPool::on_generation_ready(Generation& generation) {
-  last_failure_.reset();
-  if (const auto& replaced = generation.plan().replaces) {
-    if (Generation* old = find(*replaced)) old->dismiss();
-  }
-  evict();
-  advance_all_later();
-}
-
-void GenerationPool::on_generation_failed(Generation& generation) {
-  last_failure_ = generation.status(loop_.now());
-  if (generation.plan().background) failed_scope_ = generation.plan().scope;
-  std::vector<std::int64_t> refused;
-  std::optional<bool> still_true;          // looked at only when somebody else waits
-  const auto is_still_true = [&] {
-    if (!still_true) still_true = !generation.inputs() || !generation.inputs()->file_change();
-    return *still_true;
-  };
-  for (const auto& [run_id, wait] : waits_) {
-    if (wait.waits_for != generation.id()) continue;
-    const core::RunRequest& request = wait.user->request();
-    // Another run's arguments, folder or environment may do better, and so may a file that was mended meanwhile.
-    const bool same = !wait.own_boot && !generation.plan().background && request.argv == generation.plan().argv &&
-                      request.cwd == generation.plan().spec.cwd && request.env == generation.plan().spec.env && is_still_true();
-    const bool again = generation.worth_another_try() && wait.boots < k_boots_per_run;
-    if ((wait.own_boot || same) && !again) refused.push_back(run_id);
-  }
-  for (const std::int64_t run_id : refused) refuse(run_id, generation.failure());
-  bury(generation);
-  advance_all_later();
-}
-
-void GenerationPool::refuse(std::int64_t run_id, const core::ErrorEvent& why) {
-  const auto found = waits_.find(run_id);
-  if (found == waits_.end()) return;
-  GenerationUser* user = found->second.user;
-  waits_.erase(found);
-  user->on_no_generation(why);
-}
-
-void GenerationPool::widen(std::int64_t generation_id, const core::RunRequest& request) {
-  Generation* generation = find(generation_id);
-  if (generation == nullptr || !generation->usable() || closing_) return;
-  BootPlan plan = plan_for(request);
-  plan.scope = unite(generation->plan().scope, plan.scope);
-  if (plan.scope == generation->plan().scope || (failed_scope_ && plan.scope == *failed_scope_)) return;
-  plan.replaces = generation_id;
-  plan.background = true;
-  plan.why = "a run asked for more than the generation had collected";
-  background_ = std::move(plan);
-  start_background();
-}
-
-void GenerationPool::start_background() {
-  if (!background_ || !waits_.empty() || !uses_.empty() || booting() || closing_) return;
-  BootPlan plan = std::move(*background_);
-  background_.reset();
-  if (start_boot(std::move(plan)) == nullptr) bury(*generations_.back());
-}
-
-void GenerationPool::evict() {
-  for (;;) {
-    std::size_t usable = 0;
-    Generation* oldest = nullptr;
-    for (const auto& generation : generations_) {
-      if (!generation->usable()) continue;
-      ++usable;
-      if (generation->users() == 0 && (oldest == nullptr || generation->last_used() < oldest->last_used())) oldest = generation.get();
-    }
-    if (usable <= settings_.max_generations || oldest == nullptr) return;
-    oldest->dismiss();
   }
 }
 
@@ -339,6 +215,27 @@ bool GenerationPool::on_process_exited(std::int64_t pid, int status) {
 
 bool GenerationPool::owns_process(std::int64_t pid) const {
   return std::any_of(generations_.begin(), generations_.end(), [pid](const auto& generation) { return generation->pid() == pid; });
+}
+
+bool GenerationPool::takes_runs(std::int64_t generation_id) const {
+  const Generation* generation = find(generation_id);
+  return generation != nullptr && generation->usable();
+}
+
+std::vector<GenerationWish> GenerationPool::wishes() const {
+  std::vector<GenerationWish> out;
+  for (const auto& generation : generations_) {
+    if (!generation->usable()) continue;
+    const BootPlan& plan = generation->plan();
+    GenerationWish wish{generation->id(), {}, plan.scope};
+    wish.request.argv = plan.argv;
+    wish.request.cwd = plan.spec.cwd;
+    wish.request.env = plan.spec.env;
+    wish.request.umask = plan.umask;
+    wish.request.program = plan.program;
+    out.push_back(std::move(wish));
+  }
+  return out;
 }
 
 std::vector<core::GenerationStatus> GenerationPool::status(TimePoint now) const {

@@ -65,15 +65,6 @@ void Run::on_phase(std::string_view name, const std::string& detail) {
 
 void Run::on_generation(Generation& generation) {
   generation_id_ = generation.id();
-  if (request_.options.refresh_only) {
-    core::FinishedEvent event;
-    event.total = static_cast<std::int64_t>(generation.items());
-    event.duration_s = ms_between(received_, context_.loop.now()) / 1000;
-    if (booted_) event.boot_ms = ms_between(generation.boot_started(), generation.boot_ended());
-    to_client(core::encode(event));
-    finish();
-    return;
-  }
   if (auto forked = fork_on(generation); !forked) {
     end_early(error_event("fork-failed", forked.error().message, "see `ulimit -n`", k_exit_not_started));
   }

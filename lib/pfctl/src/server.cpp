@@ -53,6 +53,7 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
 Server::~Server() {
   loop_.run_deferred();          // tasks that refer to this object
   runs_.clear();                 // they release their generations
+  refreshes_.clear();
   connections_.clear();
 }
 
@@ -113,6 +114,11 @@ void Server::on_client_read(Connection& connection) {
 void Server::on_client_gone(Connection& connection) {
   if (Run* run = find_run(connection)) run->client_gone();
   run_of_connection_.erase(connection.id());
+  if (const auto refresh = refreshes_.find(connection.id()); refresh != refreshes_.end()) {
+    std::shared_ptr<Refresh> left(std::move(refresh->second));   // what boots for it goes on
+    refreshes_.erase(refresh);
+    loop_.defer([left] {});
+  }
   const auto found = connections_.find(connection.id());
   if (found == connections_.end()) return;
   std::shared_ptr<Connection> dead(std::move(found->second));   // its callback is on the stack
@@ -181,6 +187,27 @@ void Server::on_shutdown(Connection& connection, const core::ShutdownRequest& re
   shut_down(request.now);
 }
 
+void Server::on_refresh(Connection& connection, core::RunRequest request) {
+  if (shutting_down_) {
+    connection.refuse("shutting-down", "refresh: the daemon is about to leave", "run it again: a new daemon will start");
+    return;
+  }
+  if (refreshes_.contains(connection.id())) {
+    connection.refuse("busy", "start a second refresh on a connection whose refresh goes on", "");
+    return;
+  }
+  note_activity();
+  const std::int64_t id = connection.id();
+  auto refresh = std::make_unique<Refresh>(loop_, *pool_, next_run_++, std::move(request), connection, [this, id] {
+    refreshes_.erase(id);
+    note_activity();
+    leave_when_done();
+  });
+  Refresh& added = *refresh;
+  refreshes_[id] = std::move(refresh);
+  added.start();
+}
+
 // ---------------------------------------------------------------- processes
 
 void Server::reap() {
@@ -225,7 +252,7 @@ void Server::on_pool_change() {
 
 // ---------------------------------------------------------------- the end
 
-bool Server::busy() const { return !runs_.empty() || pool_->booting(); }
+bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || pool_->booting(); }
 
 void Server::note_activity() {
   if (!shutting_down_) idle_timer_.start(settings_.ttl);

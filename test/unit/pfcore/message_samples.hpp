@@ -1,7 +1,7 @@
 // A message of every type of protocol version 2, with no member left at its default.
 #pragma once
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 
 namespace pf::test {
 
@@ -74,7 +74,6 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.retries = 3;
   message.options.full_report = true;
   message.options.verbose_plan = true;
-  message.options.refresh_only = true;
   message.terminal.columns = 120;
   message.terminal.rows = 50;
   message.terminal.stdin_is_tty = true;
@@ -200,6 +199,22 @@ inline core::StatusReply sample(core::StatusReply message) {
 }
 
 inline core::ShutdownReply sample(core::ShutdownReply message) { return message; }
+
+inline core::RefreshRequest sample(core::RefreshRequest message) {
+  message.request = sample(core::RunRequest{});
+  return message;
+}
+
+inline core::Refreshed sample(core::Refreshed message) {
+  core::RefreshedGeneration generation;
+  generation.id = 4;
+  generation.items = 9690;
+  generation.booted = true;
+  generation.why = "changed: conftest.py";
+  generation.boot_s = 2.25;
+  message.generations = {generation, core::RefreshedGeneration{}};
+  return message;
+}
 
 inline core::BootRequest sample(core::BootRequest message) {
   message.argv = {"-q", "caf\xe9"};
@@ -349,7 +364,7 @@ void for_every_message(Visit&& visit) {
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
-       core::WorkerFinished{});
+       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{});
 }
 
 }  // namespace pf::test

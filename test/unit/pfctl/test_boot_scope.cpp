@@ -66,4 +66,20 @@ TEST_SUITE("pfctl/boot_scope") {
     CHECK(key != process_key({{"PYTHONPATH", "/y"}, {"LANG", "C"}}));
     CHECK(key != process_key({{"LANG", "C"}}));
   }
+
+  TEST_CASE("the whole covers everything, and a folder what is below it") {
+    const BootScope whole{{}, true};
+    const BootScope folder{{"/p/tests"}, false};
+    const BootScope file{{"/p/tests/test_a.py"}, false};
+    const BootScope sibling{{"/p/tests2"}, false};
+    CHECK(covers(whole, whole));
+    CHECK(covers(whole, file));
+    CHECK_FALSE(covers(folder, whole));
+    CHECK(covers(folder, folder));
+    CHECK(covers(folder, file));
+    CHECK_FALSE(covers(file, folder));
+    CHECK_FALSE(covers(folder, sibling));
+    CHECK_FALSE(covers(folder, unite(file, sibling)));
+    CHECK(covers(unite(folder, sibling), unite(file, sibling)));
+  }
 }

@@ -96,7 +96,6 @@ struct RunOptions {              // a dict inside RunRequest
   std::int64_t retries = 0;
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;
-  bool refresh_only = false;     // make the generation ready, run nothing
 };
 
 struct TerminalInfo {            // a dict inside RunRequest

@@ -22,6 +22,8 @@ struct BootScope {
 // which knows pytest's parser, has the last word.
 [[nodiscard]] BootScope scope_of(const core::OsStrings& argv, std::string_view cwd);
 
+// Whoever has collected `wide` has collected `narrow`, seen from the same folder.
+[[nodiscard]] bool covers(const BootScope& wide, const BootScope& narrow);
 // Both together; a path below another one is dropped.
 [[nodiscard]] BootScope unite(const BootScope& first, const BootScope& second);
 

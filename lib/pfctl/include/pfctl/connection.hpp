@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 #include <pfcore/unique_fd.hpp>
 
 #include <pfctl/channel.hpp>
@@ -29,6 +29,7 @@ class ConnectionHandler {
   virtual void on_cancel(Connection& connection, const core::CancelRequest& request) = 0;
   virtual void on_status(Connection& connection) = 0;
   virtual void on_shutdown(Connection& connection, const core::ShutdownRequest& request) = 0;
+  virtual void on_refresh(Connection& connection, core::RunRequest request) = 0;
   // The client read some of what was queued.
   virtual void on_client_read(Connection& connection) = 0;
   // The connection is over, once; the connection must not be destroyed in this call.
@@ -69,6 +70,7 @@ class Connection final : public RunClient, private ChannelHandler {
   void greet(const core::Value& root);
   void command(const core::Value& root);
   void run_command(const core::Value& root);
+  void refresh_command(const core::Value& root);
   void gone();
 
   ConnectionHandler& handler_;

@@ -23,6 +23,8 @@ class GenerationUser {
   virtual ~GenerationUser() = default;
   [[nodiscard]] virtual const core::RunRequest& request() const = 0;
   [[nodiscard]] virtual TimePoint received() const = 0;
+  // What must have been collected; nullopt: whatever there is, since a run collects the rest in its fork.
+  [[nodiscard]] virtual std::optional<BootScope> needed_scope() const { return std::nullopt; }
   virtual void on_phase(std::string_view name, const std::string& detail) = 0;
   // The generation is this run's until release().
   virtual void on_generation(Generation& generation) = 0;
@@ -33,6 +35,13 @@ class GenerationUser {
   virtual void on_child_exited(std::int64_t pid, int status) = 0;
   // The forkserver died. The run has released the generation thereby and may acquire again.
   virtual void on_generation_gone() = 0;
+};
+
+// A generation as a request, for its own successor.
+struct GenerationWish {
+  std::int64_t id = 0;
+  core::RunRequest request;
+  BootScope scope;
 };
 
 struct PoolSettings {
@@ -68,6 +77,9 @@ class GenerationPool final : private GenerationListener {
   }
   [[nodiscard]] bool owns_process(std::int64_t pid) const;
   [[nodiscard]] bool knows(std::int64_t generation_id) const { return find(generation_id) != nullptr; }
+  // Every generation that takes runs.
+  [[nodiscard]] std::vector<GenerationWish> wishes() const;
+  [[nodiscard]] bool takes_runs(std::int64_t generation_id) const;
   // The generation that became ready last; 0 = none is left.
   [[nodiscard]] std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back()->id(); }
 
@@ -104,12 +116,14 @@ class GenerationPool final : private GenerationListener {
   void advance(std::int64_t run_id);
   void advance_all_later();
   [[nodiscard]] std::vector<GenerationCandidate> candidates(const Wait& wait) const;
+  [[nodiscard]] bool suits(const Generation& generation, const core::RunRequest& request) const;
   void use(std::int64_t run_id, Generation& generation);
   void check(std::int64_t run_id, Generation& generation);
   void record_check(std::int64_t run_id, std::int64_t generation_id, const std::optional<std::string>& change);
   void boot_for(std::int64_t run_id);
   Generation* start_boot(BootPlan plan);
   [[nodiscard]] BootPlan plan_for(const core::RunRequest& request) const;
+  [[nodiscard]] BootPlan plan_for(const Wait& wait) const;
   void refuse(std::int64_t run_id, const core::ErrorEvent& why);
   void start_background();
   void evict();

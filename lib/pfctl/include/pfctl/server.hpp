@@ -16,6 +16,7 @@
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/generation_pool.hpp>
 #include <pfctl/loop.hpp>
+#include <pfctl/refresh.hpp>
 #include <pfctl/run.hpp>
 #include <pfctl/stray_reaper.hpp>
 
@@ -61,6 +62,7 @@ class Server final : private ConnectionHandler {
   void on_cancel(Connection& connection, const core::CancelRequest& request) override;
   void on_status(Connection& connection) override;
   void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
+  void on_refresh(Connection& connection, core::RunRequest request) override;
   void on_client_read(Connection& connection) override;
   void on_client_gone(Connection& connection) override;
 
@@ -89,6 +91,7 @@ class Server final : private ConnectionHandler {
   std::map<std::int64_t, std::unique_ptr<Run>> runs_;            // by run id
   std::map<std::int64_t, std::int64_t> run_of_connection_;
   std::unique_ptr<GenerationPool> pool_;
+  std::map<std::int64_t, std::unique_ptr<Refresh>> refreshes_;   // by connection
   StrayReaper strays_;
   std::int64_t next_connection_ = 1;
   std::int64_t next_run_ = 1;

@@ -1,0 +1,34 @@
+// Messages about the daemon itself rather than about one run: pre-warming, and who serves an address. As with messages.hpp,
+// PROTOCOL.md is the reference for both sides.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+
+namespace pf::core {
+
+// Make warm now what a run like `request` would use, with all of its scope, and replace every stale generation. Phases
+// follow, then Refreshed, or the ErrorEvent of the first boot that came to nothing.
+struct RefreshRequest {
+  static constexpr std::string_view k_type = "refresh";
+  RunRequest request;
+};
+
+struct RefreshedGeneration {
+  std::int64_t id = 0;
+  std::int64_t items = 0;
+  bool booted = false;           // by this refresh; false: it was fresh, or somebody else's boot was waited for
+  std::string why;               // of the boot
+  double boot_s = 0;
+};
+
+struct Refreshed {
+  static constexpr std::string_view k_type = "refreshed";
+  std::vector<RefreshedGeneration> generations;   // the first one is the request's
+};
+
+}  // namespace pf::core
