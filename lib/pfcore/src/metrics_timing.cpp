@@ -17,6 +17,10 @@ constexpr std::array<std::string_view, 5> k_kind_names{"brief", "setup-heavy", "
 
 }  // namespace
 
+nanoseconds own_time(nanoseconds wall, nanoseconds queued) noexcept {
+  return fitted(wall) - std::min(fitted(queued), fitted(wall));
+}
+
 nanoseconds median_of(std::vector<nanoseconds> samples) {
   if (samples.empty()) return nanoseconds::zero();
   const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
@@ -70,7 +74,7 @@ std::string_view to_string(CallKind kind) noexcept {
 
 double cpu_share(const CallTimes& times) noexcept {
   const nanoseconds call = fitted(times.call);
-  const nanoseconds could_run = call - std::min(fitted(times.call_queued), call);
+  const nanoseconds could_run = own_time(call, times.call_queued);
   // All of the call in the queue: whatever it did get was all that it asked for.
   if (could_run == nanoseconds::zero()) return times.call_cpu > nanoseconds::zero() && call > nanoseconds::zero() ? 1 : 0;
   return std::min(share_of(fitted(times.call_cpu), could_run), 1.0);

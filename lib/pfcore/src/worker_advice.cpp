@@ -5,6 +5,8 @@
 #include <functional>
 #include <queue>
 
+#include <pfcore/metrics_timing.hpp>
+
 #include "metrics_sums.hpp"
 
 namespace pf::core {
@@ -16,11 +18,6 @@ constexpr std::size_t k_most_processors = 1u << 20;
 
 constexpr std::array<std::string_view, 6> k_reason_names{"nothing-to-run", "few-groups", "longest-group",
                                                          "processors",     "start-cost", "most-workers"};
-
-nanoseconds own_time(const GroupTimes& group) noexcept {
-  const nanoseconds wall = fitted(group.wall);
-  return wall - std::min(fitted(group.queued), wall);
-}
 
 // What the expected wall times of all counts are made of.
 struct Work {
@@ -35,7 +32,8 @@ struct Work {
         start_cpu(fitted(input.start_cpu)),
         processors(std::clamp<std::size_t>(input.processors, 1, k_most_processors)) {
     for (const GroupTimes& group : input.groups) {
-      if (own_time(group) > nanoseconds::zero()) longest_first.push_back(own_time(group));
+      const nanoseconds own = own_time(group.wall, group.queued);
+      if (own > nanoseconds::zero()) longest_first.push_back(own);
       cpu = plus(cpu, fitted(group.cpu));
     }
     std::sort(longest_first.begin(), longest_first.end(), std::greater<>());
@@ -119,7 +117,7 @@ WorkerAdvice advise_workers(const AdviceInput& input) {
   advice.now = work.expected(input.workers);
   nanoseconds time{};
   for (std::size_t i = 0; i < input.groups.size(); ++i) {
-    const nanoseconds own = own_time(input.groups[i]);
+    const nanoseconds own = own_time(input.groups[i].wall, input.groups[i].queued);
     time = plus(time, own);
     if (own <= advice.longest_group) continue;
     advice.longest_group = own;

@@ -25,6 +25,14 @@ Durations generated(std::mt19937& random, std::size_t count, nanoseconds most) {
 }  // namespace
 
 TEST_SUITE("pfcore/metrics") {
+  TEST_CASE("a test's own time leaves out the time without a free processor") {
+    CHECK(own_time(5s, 2s) == 3s);
+    CHECK(own_time(5s, 0s) == 5s);
+    CHECK(own_time(5s, 6s) == 0s);
+    CHECK(own_time(-5s, -6s) == 0s);
+    CHECK(own_time(nanoseconds::max(), nanoseconds::min()) == k_longest_duration);
+  }
+
   TEST_CASE("the median is the middle value, or midway between the middle two") {
     CHECK(median_of({}) == 0ns);
     CHECK(median_of({5ns}) == 5ns);

@@ -15,6 +15,12 @@
 PF_CORE_API_BEGIN
 namespace pf::core {
 
+// wall - queued, at least 0: what a test would have taken with a processor free for it at any time. On a machine that does
+// other things, too, wall times of one test differ by factors and own times by a few per cent, and of a test that sleeps it
+// is still the time that it sleeps. Without `queued` it is the wall time. (Linux: the second number of
+// /proc/thread-self/schedstat is the time that a thread was ready to run and had no processor; to read it takes 1 us.)
+[[nodiscard]] std::chrono::nanoseconds own_time(std::chrono::nanoseconds wall, std::chrono::nanoseconds queued) noexcept;
+
 // ---------------------------------------------------------------- spread
 
 // The middle value; of an even number, what lies midway between the middle two, rounded down. None: 0.
@@ -54,7 +60,7 @@ struct UnstableTest {
   std::size_t test = 0;        // index into the samples
   Spread spread;
 };
-// samples[test]: what the test took in each run that was measured, the warm-up left out. The largest deviation first, equal
+// samples[test]: the test's own time in each run that was measured, the warm-up left out. The largest deviation first, equal
 // ones in the tests' order.
 [[nodiscard]] std::vector<UnstableTest> unstable_tests(std::span<const std::vector<std::chrono::nanoseconds>> samples);
 
