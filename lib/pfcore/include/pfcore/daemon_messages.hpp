@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include <pfcore/export.hpp>
 #include <pfcore/messages.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // Make warm now what a run like `request` would use, with all of its scope, and replace every stale generation. Phases
@@ -31,4 +33,15 @@ struct Refreshed {
   std::vector<RefreshedGeneration> generations;   // the first one is the request's
 };
 
+// From a daemon that is about to serve the same address. First `done` false: the answer is HandedOver. Then, once its own
+// socket is in place, `done` true: the receiver serves whom it has and leaves. A connection that ends in between changes nothing.
+struct HandOverRequest {
+  static constexpr std::string_view k_type = "hand_over";
+  bool done = false;
+};
+
+// Carries one descriptor: the life lock, shared by both from now on.
+struct HandedOver { static constexpr std::string_view k_type = "handed_over"; };
+
 }  // namespace pf::core
+PF_CORE_API_END
