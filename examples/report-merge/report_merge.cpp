@@ -56,7 +56,7 @@ bool read_shard(const std::string& name, Results& results) {
       return false;
     }
     if (!payload->has_value()) break;
-    const auto document = decode_pickle(**payload, Limits::result());
+    const auto document = decode_pickle(**payload, Limits::result(), Texts::borrowed);
     if (!document) {
       std::cerr << name << ": a frame does not decode: " << document.error().message << '\n';
       return false;

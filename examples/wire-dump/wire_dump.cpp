@@ -98,7 +98,7 @@ int dump(std::istream& in, const std::string& name) {
       if (!payload->has_value()) break;
       Limits limits = Limits::result();
       limits.max_depth = 512;    // the printer is recursive
-      auto document = decode_pickle(**payload, limits);
+      auto document = decode_pickle(**payload, limits, Texts::borrowed);
       if (document) {
         std::cout << Printer().json(document->root()).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
       } else {

@@ -1,7 +1,7 @@
 // The timing loop of bench_codec.py: it answers records on stdin, one line each.
 //
-// Record: 'd' or 'e', an 8-byte little-endian count of repetitions, an 8-byte length, that many bytes of pickle.
-// Answer: nanoseconds that decoding ('d': and destroying) or encoding ('e': the value, with PickleWriter::value) took in
+// Record: 'd' or 'b' or 'e', an 8-byte little-endian count of repetitions, an 8-byte length, that many bytes of pickle.
+// Answer: nanoseconds that decoding ('d': and destroying; 'b': with the texts left in the pickle) or encoding ('e': the value, with PickleWriter::value) took in
 // all, and the size of what was encoded.
 #include <chrono>
 #include <cstdint>
@@ -36,10 +36,11 @@ bool answer(int what) {
   }
   PickleWriter writer;
   std::size_t size = 0;
+  const Texts texts = what == 'b' ? Texts::borrowed : Texts::copied;
   const auto start = Clock::now();
   for (std::uint64_t i = 0; i < repeat; ++i) {
-    if (what == 'd') {
-      size += decode_pickle(pickle, limits).value().heap_bytes();
+    if (what != 'e') {
+      size += decode_pickle(pickle, limits, texts).value().heap_bytes();
     } else {
       writer.value(document->root());
       size += writer.finish().size();

@@ -72,6 +72,9 @@ void check(std::string_view pickle, const Limits& limits) {
   PF_PROPERTY(document->heap_bytes() <= 8 * pickle.size() + (1u << 20) + k_document_bytes);
   const std::string text = text_of(*document);
   check_keys(document->root());
+  const Result<Document> borrowed = decode_pickle(pickle, limits, Texts::borrowed);
+  PF_PROPERTY(borrowed.ok());
+  PF_PROPERTY(text_of(*borrowed) == text);
   for (const int protocol : {2, 4, 5}) check_rewritten(*document, protocol, text);
   if (Result<Document> control = decode_pickle(pickle, Limits::control()); control) PF_PROPERTY(text_of(*control) == text);
 }

@@ -29,7 +29,7 @@ Limits bounded(Limits limits) noexcept {
 
 }  // namespace
 
-PickleMachine::PickleMachine(std::string_view pickle, const Limits& limits, Document::Impl& document)
+PickleMachine::PickleMachine(std::string_view pickle, const Limits& limits, Texts texts, Document::Impl& document)
     : limits_(bounded(limits)),
       input_{pickle.data(), pickle.data(), pickle.data() + pickle.size(), pickle.data() + pickle.size()},
       document_(document),
@@ -38,7 +38,12 @@ PickleMachine::PickleMachine(std::string_view pickle, const Limits& limits, Docu
       keys_(hasher_, memory_),
       stack_(memory_),
       memo_(memory_),
-      op_start_(pickle.data()) {}
+      op_start_(pickle.data()) {
+  if (texts == Texts::borrowed) {
+    window_ = window_begin_ = input_.begin;
+    window_end_ = input_.end;
+  }
+}
 
 bool PickleMachine::fail(ErrorCode code, const char* why) {
   error_code_ = code;

@@ -28,7 +28,7 @@ namespace pf::core {
 
 class PickleMachine {
  public:
-  PickleMachine(std::string_view pickle, const Limits& limits, Document::Impl& document);
+  PickleMachine(std::string_view pickle, const Limits& limits, Texts texts, Document::Impl& document);
   PickleMachine(const PickleMachine&) = delete;
   PickleMachine& operator=(const PickleMachine&) = delete;
 
@@ -195,7 +195,8 @@ class PickleMachine {
   detail::DecodeMemory memory_;
   KeyHasher hasher_;
   KeyTable keys_;
-  // A part of the input that has been copied as a whole, so that its texts need no copies of their own.
+  // A part of the input that has been copied as a whole, so that its texts need no copies of their own; or all of the input,
+  // itself, when the document may point into it.
   const char* window_begin_ = nullptr;                    // in the input
   const char* window_end_ = nullptr;
   const char* window_ = nullptr;                          // the copy

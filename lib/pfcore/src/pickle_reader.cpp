@@ -42,13 +42,13 @@ const Value& Document::root() const noexcept {
 
 std::size_t Document::heap_bytes() const noexcept { return impl_ ? sizeof(Impl) + impl_->blocks.bytes() : 0; }
 
-Result<Document> decode_pickle(std::string_view pickle, const Limits& limits) {
+Result<Document> decode_pickle(std::string_view pickle, const Limits& limits, Texts texts) {
   if (pickle.size() > limits.max_bytes || pickle.size() > k_most_bytes_ever) {
     return Error{ErrorCode::limit, "decode the pickle: " + std::to_string(pickle.size()) + " bytes, " +
                                        std::to_string(limits.max_bytes) + " are allowed"};
   }
   auto document = std::make_unique<Document::Impl>();
-  PickleMachine machine(pickle, limits, *document);
+  PickleMachine machine(pickle, limits, texts, *document);
   if (!machine.run()) return machine.take_error();
   return Document(std::move(document));
 }

@@ -122,7 +122,7 @@ void ForkserverProcess::on_end(Channel&, const core::Error&) {
 }
 
 void ForkserverProcess::on_frame(Channel&, std::string_view payload) {
-  auto document = core::decode_pickle(payload, core::Limits::result());
+  auto document = core::decode_pickle(payload, core::Limits::result(), core::Texts::borrowed);
   if (!document) {
     log_.line("the forkserver sent a frame that cannot be read: " + document.error().message);
     kill();

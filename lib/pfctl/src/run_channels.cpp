@@ -136,7 +136,7 @@ void Run::drain_worker(std::int64_t slot) {
 void Run::on_worker_frame(std::size_t slot, std::string_view payload) {
   if (!state_ || done_) return;
   const TimePoint now = context_.loop.now();
-  auto document = core::decode_pickle(payload, core::Limits::result(context_.settings.result_frame_bytes));
+  auto document = core::decode_pickle(payload, core::Limits::result(context_.settings.result_frame_bytes), core::Texts::borrowed);
   if (!document) {
     context_.log.line("run " + std::to_string(id_) + ": worker " + worker_name(slot) + ": " + document.error().message);
     workers_[slot]->channel.close();
@@ -165,7 +165,7 @@ void Run::on_worker_end(std::size_t slot, const core::Error& why) {
 
 void Run::on_frame(Channel& channel, std::string_view payload) {
   if (!state_ || done_) return;
-  auto document = core::decode_pickle(payload, core::Limits::result());
+  auto document = core::decode_pickle(payload, core::Limits::result(), core::Texts::borrowed);
   if (!document) {
     context_.log.line("run " + std::to_string(id_) + ": the controller sent a frame that cannot be read: " + document.error().message);
     channel.close();

@@ -147,7 +147,7 @@ T decoded_or_leave(const core::Value& value) {
 }
 
 std::optional<ControllerEvent> on_frame(core::ReceivedFrame frame) {
-  auto document = core::decode_pickle(frame.payload, core::Limits::result());
+  auto document = core::decode_pickle(frame.payload, core::Limits::result(), core::Texts::borrowed);
   if (!document) daemon_gone();
   const core::Value& root = document->root();
   const std::string_view type = core::message_type(root);

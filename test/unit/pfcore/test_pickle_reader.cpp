@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,25 @@ TEST_SUITE("pfcore/pickle_reader") {
     CHECK(decoded(k_all_kinds) ==
           "l[N,T,F,i7,i513,i-1,i0xab54a98ceb1f0ad2,i-32768,f400921fb54442d18,fbff8000000000000,s616263,sc3a9,s610a,s78e282ac,"
           "b00ff,B010203,t(),t(@0),t(i1,i2),@3,l[i1],d{s6b=i1,s6c=@0},S{i1,i2},Z{i3},c3ff0000000000000:0000000000000000]");
+  }
+
+  TEST_CASE("texts stay in the pickle when they are borrowed, and have left it when not") {
+    const std::string text(100, 'x');
+    for (const std::string& pickle : {"\x80\x04\x8c\x64" + text + ".", framed("\x8c\x64" + text + ".")}) {
+      CAPTURE(pickle);
+      const auto is_inside = [&](Texts texts) {
+        Result<Document> document = decode_pickle(pickle, Limits::result(), texts);
+        REQUIRE(document.ok());
+        REQUIRE(document->root().as_str() == text);
+        const char* const at = document->root().as_str()->data();
+        return std::less_equal<>()(pickle.data(), at) && std::less<>()(at, pickle.data() + pickle.size());
+      };
+      CHECK(is_inside(Texts::borrowed));
+      CHECK(!is_inside(Texts::copied));
+    }
+    const Result<Document> borrowed = decode_pickle(k_all_kinds, Limits::result(), Texts::borrowed);
+    REQUIRE(borrowed.ok());
+    CHECK(canonical_text(borrowed->root()) == decoded(k_all_kinds));
   }
 
   TEST_CASE("a pickle cut at any byte is truncated") {

@@ -64,11 +64,17 @@ class Document {
   std::unique_ptr<Impl> impl_;
 };
 
-// Decodes one whole pickle. The Document copies what it needs: `pickle` may be freed afterwards.
+// Where the bytes of str, bytes and text ints live.
+enum class Texts {
+  copied,      // in the Document: `pickle` may be freed afterwards
+  borrowed,    // in `pickle`, which must outlive the Document unchanged; no copy of a frame that is used at once
+};
+
+// Decodes one whole pickle.
 // Errors: malformed, truncated, limit, refused; `offset` is the byte at which the offending opcode starts and the
 // message names the opcode: "decode the pickle: APPEND at byte 12: the target is of another type". Throws std::bad_alloc
 // when the system has no memory within the bound.
-[[nodiscard]] Result<Document> decode_pickle(std::string_view pickle, const Limits& limits);
+[[nodiscard]] Result<Document> decode_pickle(std::string_view pickle, const Limits& limits, Texts texts = Texts::copied);
 
 }  // namespace pf::core
 PF_CORE_API_END
