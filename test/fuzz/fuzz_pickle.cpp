@@ -49,9 +49,10 @@ void check_keys(const Value& root) {
   for (std::size_t visited = 0; !open.empty() && visited < k_most_visited; ++visited) {
     const Value value = open.back();
     open.pop_back();
-    for (const Value& item : value.items()) open.push_back(item);
+    // Many references to one large list are small in a pickle.
+    if (open.size() + value.items().size() <= k_most_visited) open.insert(open.end(), value.items().begin(), value.items().end());
     for (const DictEntry& entry : value.entries()) {
-      open.push_back(entry.value);
+      if (open.size() < k_most_visited) open.push_back(entry.value);
       const std::optional<std::string_view> key = entry.key.as_str();
       if (!key) continue;
       const std::optional<Value> found = value.find(*key);

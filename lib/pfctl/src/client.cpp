@@ -142,7 +142,8 @@ core::Result<ClientConnection> ClientConnection::greet(core::UniqueFd socket, st
   core::Hello hello;
   hello.version = PF_VERSION;
   hello.pid = ::getpid();
-  if (auto sent = connection.send(hello); !sent) return std::move(sent).error();
+  // Whoever has closed already may have said why.
+  if (auto sent = connection.send(hello); !sent && sent.error().code != ErrorCode::closed) return std::move(sent).error();
   auto frame = connection.socket_.receive(timeout);
   if (!frame) return std::move(frame).error();
   if (!frame->has_value()) return does_not_answer(*peer, timeout);

@@ -191,6 +191,17 @@ TEST_SUITE("pfctl/client") {
     CHECK(contains(connection.error().message, "kill " + std::to_string(::getpid())));
   }
 
+  TEST_CASE("what was said before the connection was closed is heard") {
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    UniqueFd ours(ends[0]);
+    {
+      FrameSocket theirs{UniqueFd(ends[1])};
+      REQUIRE(theirs.send(pf::core::encode(pf::core::ShutdownReply{})).ok());
+    }
+    CHECK(ClientConnection::greet(std::move(ours), 300ms).error().code == ErrorCode::refused);
+  }
+
   TEST_CASE("whoever answers with something else is refused") {
     const Scratch scratch;
     const Address address = scratch.address();
