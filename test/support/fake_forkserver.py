@@ -378,7 +378,6 @@ class Forkserver:
             {
                 "type": "ready",
                 "nodeids": nodeids,
-                "groups": struct.pack(f"<{len(nodeids)}I", *range(len(nodeids))),
                 "inputs": self.inputs(),
                 "env_read": {k.encode(): os.environb[k.encode()] for k in config.get("env_read", []) if k in os.environ},
                 "env_absent": [k.encode() for k in config.get("env_read", []) if k not in os.environ],

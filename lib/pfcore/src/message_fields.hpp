@@ -235,7 +235,6 @@ void fields(auto& v, Message<BootRequest> auto& m) {
 
 void fields(auto& v, Message<BootReady> auto& m) {
   v.field("nodeids", m.nodeids);
-  v.field("groups", m.groups);
   v.field("inputs", m.inputs);
   v.environment("env_read", m.env_read);
   v.bytes("env_absent", m.env_absent);

@@ -128,7 +128,6 @@ py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request)
 core::BootReady ready_from_python(const py::dict& fields) {
   core::BootReady ready;
   ready.nodeids = texts_from(fields["nodeids"]);
-  ready.groups = numbers_from(fields["groups"]);
   for (const auto& [key, value] : py::reinterpret_borrow<py::dict>(fields["env_read"])) {
     ready.env_read.emplace_back(bytes_from(key), bytes_from(value));
   }

@@ -241,7 +241,6 @@ inline core::InputFile sample_input() {
 
 inline core::BootReady sample(core::BootReady message) {
   message.nodeids = {"test_a.py::test_b", "test_a.py::test_b", "test_c.py::test_日"};
-  message.groups = {0, 0, 0x01020304};
   message.inputs = {sample_input(), core::InputFile{}};
   message.env_read = {{"HOME", "/root"}, {"ODD", "\xe9"}};
   message.env_absent = {"CI"};
@@ -283,7 +282,7 @@ inline core::Selected sample(core::Selected message) {
   message.way = "fresh";
   message.why = "-p";
   message.nodeids = {"test_a.py::test_b", "test_a.py::test_c"};
-  message.groups = {7, 7};
+  message.groups = {7, 0x80000007};
   message.deselected = 4;
   message.collect_reports = {sample_phase()};
   message.maxfail = 1;

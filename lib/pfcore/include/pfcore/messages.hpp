@@ -265,7 +265,6 @@ struct InputFile {
 struct BootReady {
   static constexpr std::string_view k_type = "ready";
   std::vector<std::string> nodeids;           // in pytest's order; may repeat
-  U32List groups;                             // per item: its scheduling group (same length as nodeids)
   std::vector<InputFile> inputs;
   Environment env_read;                       // keys read while collecting, with their values
   OsStrings env_absent;                       // keys asked for and not set
@@ -314,7 +313,7 @@ struct Selected {
   std::string way;               // "adopt" | "fresh"
   std::string why;
   std::vector<std::string> nodeids;   // the selected items in run order
-  U32List groups;                // their scheduling groups
+  U32List groups;                // per item: its group and how that may be cut before it (plan.hpp, "group words")
   std::int64_t deselected = 0;
   std::vector<PhaseReport> collect_reports;   // failed and skipped collectors; headline = node id
   std::int64_t maxfail = 0;      // 0 = none

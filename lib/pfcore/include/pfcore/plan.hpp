@@ -30,21 +30,24 @@ struct Plan {
   std::vector<PlanRange> ranges;      // disjoint, in claiming order, together all of `order`
 };
 
-// Set in a group's number when its items share set-up: fixtures of module, class or package scope.
-inline constexpr std::uint32_t k_shares_setup = 0x80000000u;
+// A group word of an item: its group's number, and what it means to begin a range at this item instead of going on with it
+// after the item of its group that comes before it.
+inline constexpr std::uint32_t k_group_number = 0x3fffffffu;
+inline constexpr std::uint32_t k_cut_shares_setup = 0x80000000u;   // fixtures that both sides share are set up once more
+inline constexpr std::uint32_t k_cut_never = 0x40000000u;          // the two stay together
 
 struct PlanInput {
   std::size_t items = 0;
-  std::span<const std::uint32_t> groups;       // per item: file or scope group; consecutive equal numbers belong together
+  std::span<const std::uint32_t> groups;       // per item: its group word; empty = all items are one group
   std::span<const double> expected_s;          // per item, from history; empty = unknown (each counts the same)
   std::size_t workers = 1;
   Dist dist = Dist::automatic;
 };
 
-// With one worker: pytest's own order, one range. With more:
-//   automatic       a range per run of equal group numbers, longest first when durations are known (else by size); a range is
-//                   split into contiguous halves only when it is longer than the fair share of a worker by more than 5 %;
-//                   ranges of groups that share set-up stay whole afterwards
+// With one worker: pytest's own order, one range. With more, items of one group are brought together in their order, and:
+//   automatic       a range per group, longest first when durations are known (else by size); a range is split into contiguous
+//                   halves only when it is longer than the fair share of a worker by more than 5 %, and nowhere between items
+//                   that stay together; ranges whose parts would share set-up stay whole afterwards
 //   loadfile, loadscope, loadgroup   the same, and no range is ever split
 //   load            pytest's order in chunks, several a worker; worksteal: one chunk a worker
 // Items whose duration is not known (not above zero, or not finite) count as the average of the others.

@@ -15,7 +15,7 @@ import pytest
 import _pfexec
 
 from . import coverage_data, options, repair, report_wire, reports, worker
-from .image_groups import group_numbers
+from .distribution import group_words
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Controller:
                 "way": self._way,
                 "why": self._why,
                 "nodeids": [] if over else [str(item.nodeid) for item in self.items],
-                "groups": b"" if over else group_numbers(self.items),
+                "groups": b"" if over else group_words(self.items, self.request["options"]["dist"]),
                 "deselected": self.deselected,
                 "collect_reports": [describe(report) for report in self.collect_reports] if self.native else [],
                 "maxfail": self.failures_to_stop(),

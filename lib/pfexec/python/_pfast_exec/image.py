@@ -17,7 +17,6 @@ import _pfexec
 
 from . import adopt, environ, fresh, options, randomness, repair
 from .baseline import Baseline
-from .image_groups import group_numbers
 from .hooks import RunHooks
 from .selection import ItemIndex, NotCovered, Selector
 
@@ -154,7 +153,6 @@ class Image:
     def _describe(self, items: Sequence[Any]) -> dict[str, Any]:
         return {
             "nodeids": [str(item.nodeid) for item in items],
-            "groups": group_numbers(items),
             "env_read": self._recording.read(),
             "env_absent": self._recording.absent(),
             "env_read_whole": self._recording.whole,
