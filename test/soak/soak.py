@@ -68,6 +68,10 @@ class Soak:
         outcomes["test_edited.py::test_edited"] = "failed" if self.value % 2 else "passed"
         return 1, outcomes
 
+    def note(self, text: str) -> None:
+        self.wrong.append(text)
+        print(f"\nWRONG at run {sum(self.done.values())}: {text}\n", flush=True)
+
     def write(self) -> None:
         self.case.write(suite(self.value, self.broken))
 
@@ -81,7 +85,7 @@ class Soak:
             }
             right = done.code != 0 and not untrue
         if not right:
-            self.wrong.append(f"{what}: expected {code} {outcomes}\n{done}\n{done.outcomes}")
+            self.note(f"{what}: expected {code} {outcomes}\n{done}\n{done.outcomes}")
 
     # -- the runs --------------------------------------------------------------------------------------------------
 
@@ -206,7 +210,7 @@ class Level:
         soak = self._soak
         soak.plain_run()
         if not wait_until(lambda: not soak.case.run_processes(), 10):
-            soak.wrong.append(f"after {number} runs processes are left:\n" + "\n".join(map(str, soak.case.run_processes())))
+            soak.note(f"after {number} runs processes are left:\n" + "\n".join(map(str, soak.case.run_processes())))
         pid = soak.daemon()
         held = descriptors(pid), resident_bytes(pid)
         print(f"{number} runs: daemon {pid}, {held[0]} descriptors, {held[1] >> 10} KiB, {len(soak.wrong)} wrong", flush=True)
@@ -214,9 +218,9 @@ class Level:
             self._daemon, self._first = pid, held
             return
         if held[0] > self._first[0] + 4:
-            soak.wrong.append(f"the daemon's descriptors grew from {self._first[0]} to {held[0]}")
+            soak.note(f"the daemon's descriptors grew from {self._first[0]} to {held[0]}")
         if held[1] > self._first[1] + MOST_GROWTH_BYTES:
-            soak.wrong.append(f"the daemon's memory grew from {self._first[1]} to {held[1]} bytes")
+            soak.note(f"the daemon's memory grew from {self._first[1]} to {held[1]} bytes")
 
 
 def resident_bytes(pid: int) -> int:
@@ -246,9 +250,7 @@ def main() -> int:
         try:
             case.close()
         except AssertionError as error:
-            soak.wrong.append(f"at the end: {error}")
-    for text in soak.wrong[:20]:
-        print(f"\nWRONG {text}")
+            soak.note(f"at the end: {error}")
     print(f"\n{sum(soak.done.values())} runs in {time.monotonic() - started:.0f} s, seed {arguments.seed}: {dict(soak.done)}")
     print(f"{arguments.runs - len(soak.wrong)} passed, {len(soak.wrong)} failed")
     return 1 if soak.wrong else 0
