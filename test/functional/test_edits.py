@@ -187,6 +187,29 @@ def test_an_edit_that_keeps_time_and_size(edited: Case) -> None:
     assert "test_a.py::test_data[4]" in expected.outcomes
 
 
+@pytest.mark.parametrize("name", ["app.py", "test_b.py"])
+@pytest.mark.parametrize("prefix", [False, True])
+def test_bytecode_of_an_older_source_is_not_believed(case: Case, name: str, prefix: bool) -> None:
+    """A .pyc is checked by whole seconds and size. Plain pytest believes it here; a daemon would for as long as it lives."""
+    env = {"PYTHONPYCACHEPREFIX": str(case.home / "bytecode")} if prefix else {}
+    test = {"app.py": "test_a.py::test_app", "test_b.py": "test_b.py::test_b"}[name]
+    green, red = {"app.py": ("VALUE = 1\n", "VALUE = 2\n"), "test_b.py": ("def test_b(): assert 1\n", "def test_b(): assert 0\n")}[name]
+    case.write(SUITE)
+    file = case.project / name
+    file.write_text(green)
+    os.utime(file, ns=(0, 1_700_000_000_100_000_000))
+    assert case.run(env=env).outcomes[test] == "passed"
+    folder = case.home / "bytecode" / str(case.project).lstrip("/") if prefix else case.project / "__pycache__"
+    assert list(folder.glob(f"{file.stem}.cpython-*.pyc"))
+    for _ in range(2):
+        file.write_text(red)
+        os.utime(file, ns=(0, 1_700_000_000_900_000_000))
+        assert case.run(env=env).outcomes[test] == "failed"
+        file.write_text(green)
+        os.utime(file, ns=(0, 1_700_000_000_100_000_000))
+        assert case.run(env=env).outcomes[test] == "passed"
+
+
 def test_a_file_is_replaced_by_one_with_its_time(edited: Case) -> None:
     """What `cp -p` and `rsync -t` do."""
     file = edited.project / "data.txt"

@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstring>
 
 #include <pfcore/input_identity.hpp>
+
+#include "bytecode_cache.hpp"
 
 namespace pf::exec {
 namespace {
@@ -100,7 +103,19 @@ constexpr AuditRule k_rules[] = {
     {"sqlite3.connect", on_load_library},
 };
 
+// False, with OSError set, when Python must make do with the source: that is what its loaders and pytest's do when they cannot
+// open a .pyc. Also while nothing is recorded, since tests import, too.
+bool may_open(PyObject* args) {
+  if (PyErr_Occurred() != nullptr || opens_for_writing(item(args, 1), item(args, 2))) return true;
+  PyObject* const path = item(args, 0);
+  if (path == nullptr || !PyUnicode_Check(path) || !is_doubtful_bytecode(path_argument(path))) return true;
+  errno = ENOENT;
+  PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+  return false;
+}
+
 int audit_hook(const char* event, PyObject* args, void* /*user_data*/) {
+  if (std::strcmp(event, "open") == 0 && !may_open(args)) return -1;
   InputRecorder& recorder = InputRecorder::instance();
   if (!recorder.recording()) return 0;
   for (const AuditRule& rule : k_rules) {
