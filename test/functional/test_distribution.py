@@ -252,3 +252,60 @@ XDIST_UNITS = """
             for nodeid, item in zip(before, items):
                 out.write(f"{nodeid}\\t{split(None, item.nodeid)}\\n")
 """
+
+
+def test_a_long_test_keeps_nothing_that_another_worker_could_begin(case: Case) -> None:
+    """It ends when all of the others are through, each of them in a file of its own: none of them may wait for it."""
+    waits = """
+        import os, time
+        from pathlib import Path
+
+        def test_long():
+            log = Path(__file__).with_name("log")
+            deadline = time.monotonic() + 60
+            while log.read_text().count("test_short") < 7:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.01)
+    """
+    suite(case, {"test_a.py": waits, **{f"test_{i}.py": "def test_short(): pass\n" for i in range(7)}})
+    run(case, "-n", "2")
+
+
+TEARDOWN = """
+    import time
+    from pathlib import Path
+    import pytest
+    from noting import note
+
+    @pytest.fixture(scope="session")
+    def failing():
+        yield
+        raise RuntimeError("the session's fixture fails")
+
+    @pytest.fixture(scope="package")
+    def of_package():
+        yield
+        note("package over")
+
+    @pytest.fixture
+    def until_the_others_ran():
+        log = Path(__file__).with_name("log")
+        deadline = time.monotonic() + 60
+        while log.read_text().count("test_short") < 3:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.01)
+"""
+
+
+def test_a_teardown_that_the_expected_item_put_off_belongs_to_the_last_test(case: Case) -> None:
+    """While the long test runs, another worker takes what was announced to come after it."""
+    suite(case, {f"test_{i}.py": "def test_short(): pass\n" for i in range(3)})
+    case.write({"conftest.py": CONFTEST + textwrap.dedent(TEARDOWN).replace("\n", "\n    ")})
+    case.write({"test_a.py": "def test_long(failing, until_the_others_ran): pass\n"})
+    for options in (["-n", "2"], ["-n", "2", "--reporter", "pytest", "-v"]):
+        (case.project / "log").unlink(missing_ok=True)
+        done = case.run(*options)
+        assert done.code == 1, done
+        assert done.outcomes["test_a.py::test_long"] == "error", done
+        assert "RuntimeError: the session's fixture fails" in done.out
+        assert done.out.count("ERROR at teardown of test_long") == 1, done

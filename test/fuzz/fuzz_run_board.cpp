@@ -45,7 +45,7 @@ Plan plan_of(Choices& choices) {
   for (std::uint32_t begin = 0; begin < plan.order.size();) {
     const auto most = static_cast<std::uint32_t>(plan.order.size()) - begin;
     const std::uint32_t size = 1 + static_cast<std::uint32_t>(choices.up_to(most - 1));
-    plan.ranges.push_back({begin, begin + size, choices.byte() % 4 == 0});
+    plan.ranges.push_back({begin, begin + size, choices.byte() % 4 == 0 ? k_never_cut : 1u + choices.byte() % 3u});
     begin += size;
   }
   return plan;
@@ -85,7 +85,7 @@ std::uint32_t act(RunBoard& board, Choices& choices) {
 void check_honest(Choices& choices) {
   const Plan plan = plan_of(choices);
   const std::size_t workers = 1 + choices.up_to(k_most_workers - 1);
-  const Memory memory(RunBoard::size_bytes(plan.order.size(), plan.ranges.size(), workers));
+  const Memory memory(RunBoard::size_bytes(plan, workers));
   Result<RunBoard> created = RunBoard::create(memory.bytes(), plan, workers);
   PF_PROPERTY(created.ok());
   Result<RunBoard> opened = RunBoard::open(memory.bytes());
@@ -133,7 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1: {  // a real board, scribbled upon
       const Plan plan = plan_of(choices);
       const std::size_t workers = 1 + choices.up_to(k_most_workers - 1);
-      const Memory memory(RunBoard::size_bytes(plan.order.size(), plan.ranges.size(), workers));
+      const Memory memory(RunBoard::size_bytes(plan, workers));
       PF_PROPERTY(RunBoard::create(memory.bytes(), plan, workers).ok());
       check_hostile(choices, memory.bytes());
       break;

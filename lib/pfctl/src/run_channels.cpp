@@ -94,7 +94,7 @@ core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, 
   input.workers = ends.size();
   input.dist = core::parse_dist(request_.options.dist).value_or(core::Dist::automatic);
   const core::Plan plan = core::make_plan(input);
-  auto memory = BoardMemory::create(core::RunBoard::size_bytes(input.items, plan.ranges.size(), ends.size()));
+  auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, ends.size()));
   if (!memory) return std::move(memory).error();
   board_ = std::move(*memory);
   auto board = core::RunBoard::create(board_.bytes(), plan, ends.size());

@@ -49,10 +49,18 @@ void send_controller_finished(std::int64_t exit_code, const py::bytes& output, d
   PageRehearsal::instance().note();
 }
 
+py::object number_or_none(std::optional<std::uint32_t> item) {
+  if (!item || *item == core::k_no_item) return py::none();
+  return py::int_(*item);
+}
+
 py::object claim() {
+  while (worker_reserve() && !worker_acquire()) {
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
   const auto next = worker_claim();
   if (!next) return py::none();
-  return py::make_tuple(next->item, next->next == core::k_no_item ? py::object(py::none()) : py::object(py::int_(next->next)));
+  return py::make_tuple(next->item, number_or_none(next->next));
 }
 
 double& phase_cpu_mark() {
@@ -110,6 +118,8 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("leave", [](int status) { leave(status); });
 
   module.def("claim", &claim);
+  module.def("reserve", [] { return number_or_none(worker_reserve()); });
+  module.def("drop_phase", &drop_phase);
   module.def("stopped", &run_stopped);
   module.def("stop", &stop_run);
   module.def("phase", [](std::uint32_t phase) { worker_phase(static_cast<core::ItemPhase>(phase)); });

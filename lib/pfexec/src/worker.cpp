@@ -34,7 +34,21 @@ void send_result_frame(const std::string& payload) {
 
 }  // namespace
 
-std::optional<core::Claim> worker_claim() {
+std::optional<std::uint32_t> worker_reserve() noexcept {
+  ProcessState& state = ProcessState::current();
+  return state.board->board().reserve(state.slot);
+}
+
+bool worker_acquire() noexcept {
+  ProcessState& state = ProcessState::current();
+  core::RunBoard& board = state.board->board();
+  const std::uint32_t releases = board.releases();
+  if (board.acquire(state.slot)) return true;
+  board.wait_for_seat(releases);
+  return false;
+}
+
+std::optional<core::Claim> worker_claim() noexcept {
   ProcessState& state = ProcessState::current();
   return state.board->board().claim(state.slot, monotonic_ns());
 }
@@ -63,6 +77,12 @@ void begin_item(std::uint32_t item) {
 void add_phase(core::PhaseReport phase, std::string opaque) {
   current_item().phases.push_back(std::move(phase));
   if (!opaque.empty()) current_item().opaque.push_back(std::move(opaque));
+}
+
+void drop_phase() {
+  core::ItemResult& item = current_item();
+  if (!item.phases.empty() && item.phases.size() == item.opaque.size()) item.opaque.pop_back();
+  if (!item.phases.empty()) item.phases.pop_back();
 }
 
 void finish_item() {

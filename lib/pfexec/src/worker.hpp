@@ -10,8 +10,12 @@
 
 namespace pf::exec {
 
-// The next item for this process, and the one after it. nullopt: nothing is left, or the run was stopped.
-[[nodiscard]] std::optional<core::Claim> worker_claim();
+// The item that worker_claim() will begin; nullopt: nothing is left, or the run was stopped.
+[[nodiscard]] std::optional<std::uint32_t> worker_reserve() noexcept;
+// Are the reserved item's resources free for this process? Waits for at most 50 ms when they are not.
+[[nodiscard]] bool worker_acquire() noexcept;
+// The next item for this process, and the one that is expected after it.
+[[nodiscard]] std::optional<core::Claim> worker_claim() noexcept;
 [[nodiscard]] bool run_stopped() noexcept;
 void stop_run() noexcept;
 void worker_phase(core::ItemPhase phase) noexcept;
@@ -19,6 +23,8 @@ void worker_phase(core::ItemPhase phase) noexcept;
 // The item in progress: phases are added as pytest reports them, then it is sent as one result.
 void begin_item(std::uint32_t item);
 void add_phase(core::PhaseReport phase, std::string opaque);
+// Takes back the phase that was added last.
+void drop_phase();
 // Sends what begin_item began. A daemon that is gone ends the process.
 void finish_item();
 

@@ -31,11 +31,11 @@ class SharedMemory {
 };
 
 // Items 0 … n-1 in ranges of these sizes.
-inline core::Plan plan_of(std::initializer_list<std::uint32_t> sizes, bool whole = false) {
+inline core::Plan plan_of(std::initializer_list<std::uint32_t> sizes, std::uint32_t least_steal = 1) {
   core::Plan plan;
   std::uint32_t begin = 0;
   for (const std::uint32_t size : sizes) {
-    plan.ranges.push_back({begin, begin + size, whole});
+    plan.ranges.push_back({begin, begin + size, least_steal});
     begin += size;
   }
   plan.order.resize(begin);
@@ -45,7 +45,7 @@ inline core::Plan plan_of(std::initializer_list<std::uint32_t> sizes, bool whole
 
 struct Board {
   Board(const core::Plan& plan, std::size_t workers)
-      : memory(core::RunBoard::size_bytes(plan.order.size(), plan.ranges.size(), workers)),
+      : memory(core::RunBoard::size_bytes(plan, workers)),
         board(core::RunBoard::create(memory.bytes(), plan, workers).value()) {}
   SharedMemory memory;
   core::RunBoard board;

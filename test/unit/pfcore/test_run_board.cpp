@@ -62,27 +62,40 @@ TEST_SUITE("pfcore/run_board") {
     CHECK_FALSE(shared.board.has_work(0));
   }
 
-  TEST_CASE("the announced next item is the item of the next claim") {
-    Board shared(plan_of({1, 4, 2, 1, 5}), 3);
-    std::vector<std::optional<Claim>> last(3);
-    std::mt19937 random(1);
-    std::size_t claimed = 0;
-    while (claimed < 13) {
-      const std::size_t slot = random() % 3;
-      const auto claim = shared.board.claim(slot, 1);
-      if (!claim) continue;
-      if (last[slot] && last[slot]->next != k_no_item) CHECK(claim->item == last[slot]->next);
-      last[slot] = claim;
-      ++claimed;
-      shared.board.finish_item(slot);
-    }
+  TEST_CASE("the next item of a range is announced; what comes from elsewhere is expected, and taken when it is asked for") {
+    Board shared(plan_of({2, 1, 1, 3}, k_never_cut), 2);
+    CHECK(shared.board.claim(0, 1)->next == 1);
+    const auto last = shared.board.claim(0, 1);
+    CHECK(last->item == 1);
+    CHECK(last->next == 3);                              // the plan's next range, which nobody has taken
+    const auto other = shared.board.claim(1, 1);
+    CHECK(other->item == 2);
+    CHECK(other->next == 3);
+    CHECK(shared.board.reserve(1) == 3);                 // the first one to be through gets it
+    CHECK(shared.board.reserve(1) == 3);
+    CHECK(shared.board.reserve(0) == 4);
+    CHECK(shared.board.claim(0, 1)->item == 4);
+    CHECK(shared.board.claim(1, 1)->item == 3);
+    CHECK(shared.board.claim(1, 1) == std::nullopt);
+    CHECK(shared.board.reserve(1) == std::nullopt);
+  }
+
+  TEST_CASE("an item from another slot's tail is expected where it would be stolen, and stays there until then") {
+    Board shared(plan_of({1, 5}), 2);
+    shared.board.attach(1, 11);
+    CHECK(shared.board.claim(1, 1)->next == 2);          // 3, 4, 5 are left
+    CHECK(shared.board.claim(0, 1)->next == 4);
+    CHECK(shared.board.claim(1, 1)->item == 2);
+    CHECK(shared.board.claim(1, 1)->item == 3);          // 4 is announced, 5 is left
+    CHECK(shared.board.reserve(0) == 5);
+    CHECK(shared.board.claim(1, 1)->item == 4);
+    CHECK(shared.board.reserve(1) == std::nullopt);
   }
 
   TEST_CASE("the first ranges are dealt to the slots, so that an early worker leaves the late ones their work") {
     Board shared(plan_of({1, 1, 1}), 3);
     const auto early = shared.board.claim(0, 1);
     REQUIRE(early.has_value());
-    CHECK(early->next == k_no_item);
     CHECK(shared.board.claim(2, 1)->item == 2);
     CHECK(shared.board.claim(1, 1)->item == 1);
   }
@@ -90,29 +103,30 @@ TEST_SUITE("pfcore/run_board") {
   TEST_CASE("an idle worker steals the tail of the longest range") {
     Board shared(plan_of({2, 9, 3}), 2);
     REQUIRE(shared.board.claim(1, 1)->item == 2);        // 2 runs, 3 is next, 4 … 10 are left
-    CHECK(drain(shared.board, 0) == Items{0, 1, 11, 12, 13, 7, 8, 9, 10, 5, 6, 4});
+    CHECK(sorted(drain(shared.board, 0)) == Items{0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
     CHECK(shared.board.slot(1).item == 2);
     shared.board.finish_item(1);
     CHECK(drain(shared.board, 1) == Items{3});            // never stolen: it was announced
   }
 
-  TEST_CASE("a worker that only looks ahead leaves an item to one that has not begun") {
-    Board shared(plan_of({1, 3}), 2);
-    const auto claim = shared.board.claim(0, 1);
-    CHECK(claim->item == 0);
-    CHECK(claim->next == 3);
-    CHECK(shared.board.claim(1, 1)->item == 1);
-  }
-
-  TEST_CASE("work that was left to a worker which never starts is run by another") {
+  TEST_CASE("work of a worker that never starts is run by another") {
     Board shared(plan_of({1, 1}), 2);
-    CHECK(shared.board.claim(0, 1)->next == k_no_item);
+    CHECK(shared.board.claim(0, 1)->next == 1);
     shared.board.finish_item(0);
     CHECK(shared.board.claim(0, 1)->item == 1);
   }
 
+  TEST_CASE("a tail is stolen when its half is long enough for its range") {
+    Board shared(plan_of({7, 1}, 3), 2);
+    shared.board.attach(0, 10);
+    shared.board.attach(1, 11);
+    REQUIRE(shared.board.claim(0, 1)->item == 0);        // 2 … 6 are left
+    CHECK(drain(shared.board, 1) == Items{7, 4, 5, 6});
+    CHECK(sorted(drain(shared.board, 0)) == Items{1, 2, 3});
+  }
+
   TEST_CASE("ranges of a plan that cannot be split stay whole") {
-    Board shared(plan_of({4, 3, 2}, true), 2);
+    Board shared(plan_of({4, 3, 2}, k_never_cut), 2);
     shared.board.attach(0, 10);
     shared.board.attach(1, 11);
     REQUIRE(shared.board.claim(0, 1)->item == 0);
@@ -125,7 +139,7 @@ TEST_SUITE("pfcore/run_board") {
   }
 
   TEST_CASE("a range that cannot be split goes as a whole to another worker when its own never starts or is gone") {
-    Board shared(plan_of({2, 3}, true), 2);
+    Board shared(plan_of({2, 3}, k_never_cut), 2);
     shared.board.attach(0, 10);
     SUBCASE("never started") { CHECK(drain(shared.board, 0) == first_items(5)); }
     SUBCASE("gone") {
@@ -155,6 +169,62 @@ TEST_SUITE("pfcore/run_board") {
     CHECK_FALSE(shared.board.has_work(0));
     shared.board.attach(0, 11);
     CHECK_FALSE(shared.board.claim(0, 1).has_value());
+  }
+
+  TEST_CASE("an item that is put back is run once more by whoever has nothing else to do") {
+    Board shared(plan_of({2, 2}), 2);
+    shared.board.attach(0, 10);
+    shared.board.attach(1, 11);
+    REQUIRE(shared.board.claim(0, 1)->item == 0);
+    shared.board.set_state(0, WorkerState::gone);
+    shared.board.put_back(0);
+    shared.board.put_back(77);
+    CHECK(drain(shared.board, 1) == Items{2, 3, 0});     // 1 is the dead worker's: announced
+    shared.board.attach(0, 12);
+    CHECK(drain(shared.board, 0) == Items{1});
+  }
+
+  TEST_CASE("items that run alone are nobody's until the daemon says so") {
+    Plan plan = plan_of({1, 2, 2});
+    plan.serial = 2;
+    Board shared(plan, 2);
+    CHECK(shared.board.has_serial_work());
+    CHECK(sorted(drain(shared.board, 0)) == Items{0, 1, 2});
+    CHECK(drain(shared.board, 1).empty());
+    CHECK_FALSE(shared.board.has_work(0));
+    shared.board.open_serial();
+    CHECK_FALSE(shared.board.has_serial_work());
+    CHECK(shared.board.has_work(0));
+    shared.board.attach(0, 12);
+    CHECK(drain(shared.board, 0) == Items{3, 4});
+    plan.ranges = {{0, 1}, {1, 5}};
+    SharedMemory memory(RunBoard::size_bytes(plan, 2));
+    CHECK_FALSE(RunBoard::create(memory.bytes(), plan, 2).ok());   // no range begins where they begin
+  }
+
+  TEST_CASE("a resource is had by as many at a time as it has seats, and those of a dead worker are free again") {
+    Plan plan = plan_of({1, 1, 1, 1}, k_never_cut);
+    plan.seats = {2, 1, 9};
+    plan.needs = {1, 3, 1, 6};
+    Board shared(plan, 4);
+    for (std::size_t slot = 0; slot < 4; ++slot) {
+      shared.board.attach(slot, static_cast<std::int32_t>(10 + slot));
+      REQUIRE(shared.board.reserve(slot) == slot);
+    }
+    CHECK(shared.board.acquire(0));
+    CHECK(shared.board.acquire(3));
+    CHECK_FALSE(shared.board.acquire(1));                // has a seat of the first one, none of the second one
+    CHECK(shared.board.acquire(2));                      // and keeps none
+    const std::uint32_t releases = shared.board.releases();
+    REQUIRE(shared.board.claim(0, 1)->item == 0);
+    shared.board.finish_item(0);
+    CHECK(shared.board.releases() != releases);
+    shared.board.wait_for_seat(releases);                // returns at once
+    CHECK_FALSE(shared.board.acquire(1));
+    shared.board.release(3);                             // its worker died
+    CHECK(shared.board.acquire(1));
+    shared.board.attach(1, 21);                          // another one in its place
+    CHECK(shared.board.acquire(3));
   }
 
   TEST_CASE("no claim succeeds once the run is stopped") {
@@ -235,12 +305,15 @@ TEST_SUITE("pfcore/run_board") {
     SUBCASE("ranges") { bytes[16] ^= std::byte{1}; }
     SUBCASE("workers") { bytes[20] ^= std::byte{1}; }
     SUBCASE("size") { bytes[24] ^= std::byte{1}; }
+    SUBCASE("serial") { bytes[32] ^= std::byte{1}; }
+    SUBCASE("resources") { bytes[36] ^= std::byte{1}; }
+    SUBCASE("seats") { bytes[40] ^= std::byte{1}; }
     CHECK(open_code(bytes) != "opened");
   }
 
   TEST_CASE("a plan that does not name every item once is refused") {
     const auto refused = [](const Plan& plan, std::size_t workers) {
-      SharedMemory memory(RunBoard::size_bytes(plan.order.size(), plan.ranges.size(), std::max<std::size_t>(workers, 1)));
+      SharedMemory memory(RunBoard::size_bytes(plan, std::max<std::size_t>(workers, 1)));
       return !RunBoard::create(memory.bytes(), plan, workers).ok();
     };
     Plan plan = plan_of({3, 2});
@@ -296,7 +369,7 @@ TEST_SUITE("pfcore/run_board") {
       std::uint32_t begin = 0;
       while (begin < 400) {
         const auto size = 1 + static_cast<std::uint32_t>(random()) % (round % 2 == 0 ? 3 : 60);
-        plan.ranges.push_back({begin, begin + size, round % 3 == 0 || (round % 3 == 1 && begin % 2 == 0)});
+        plan.ranges.push_back({begin, begin + size, round % 3 == 0 || (round % 3 == 1 && begin % 2 == 0) ? k_never_cut : 1u + begin % 4});
         begin += size;
       }
       plan.order.resize(begin);
@@ -320,11 +393,11 @@ TEST_SUITE("pfcore/run_board") {
         threads.emplace_back([&, slot] {
           shared.board.attach(slot, static_cast<std::int32_t>(1000 + slot));
           std::uint64_t clock = begin;
-          std::uint32_t announced = k_no_item;
+          std::optional<std::uint32_t> reserved;
           while (const auto claim = shared.board.claim(slot, ++clock)) {
-            if (announced != k_no_item && announced != claim->item) broken = true;
-            announced = claim->next;
+            if (reserved && *reserved != claim->item) broken = true;
             got[slot].push_back(claim->item);
+            reserved = shared.board.reserve(slot);
             shared.board.finish_item(slot);
           }
           shared.board.set_state(slot, WorkerState::finishing);

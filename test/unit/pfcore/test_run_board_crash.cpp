@@ -55,6 +55,7 @@ void spin() {
   while (const auto claim = board.claim(slot, 1)) {
     ledger.begun[claim->item].fetch_add(1);
     spin();
+    (void)board.reserve(slot);
     ledger.sent[claim->item].fetch_add(1);
     board.finish_item(slot);
   }
@@ -107,7 +108,9 @@ TEST_SUITE("pfcore/run_board") {
     int kills = 0;
     for (int round = 0; round < 12; ++round) {
       Plan plan = round % 2 == 0 ? plan_of({40, 1, 7, 300, 2, 90, 1, 1, 160}) : plan_of({600});
-      for (PlanRange& range : plan.ranges) range.whole = round % 3 == 2 || (round % 3 == 1 && range.begin % 2 == 0);
+      for (PlanRange& range : plan.ranges) {
+        if (round % 3 == 2 || (round % 3 == 1 && range.begin % 2 == 0)) range.least_steal = k_never_cut;
+      }
       Board shared(plan, 3);
       Ledger ledger(plan.order.size());
       std::vector<int> blamed(plan.order.size(), 0);
@@ -129,7 +132,7 @@ TEST_SUITE("pfcore/run_board") {
   TEST_CASE("a worker may die after any instruction") {
     const Plan plan = plan_of({2, 1, 3, 4});
     const std::size_t items = plan.order.size();
-    const std::size_t size = RunBoard::size_bytes(items, plan.ranges.size(), 2);
+    const std::size_t size = RunBoard::size_bytes(plan, 2);
     Board shared(plan, 2);
     REQUIRE(shared.board.claim(1, 1).has_value());   // something to steal from
     Ledger ledger(items);
@@ -142,6 +145,7 @@ TEST_SUITE("pfcore/run_board") {
       shared.board.attach(0, 4242);
       while (const auto claim = shared.board.claim(0, 1)) {
         ledger.begun[claim->item] = 1;
+        (void)shared.board.reserve(0);
         ledger.sent[claim->item] = 1;
         shared.board.finish_item(0);
       }

@@ -68,7 +68,7 @@ struct World final : RunEffects {
     input.groups = selected.groups;
     input.workers = workers;
     const core::Plan plan = core::make_plan(input);
-    const std::size_t size = core::RunBoard::size_bytes(input.items, plan.ranges.size(), workers);
+    const std::size_t size = core::RunBoard::size_bytes(plan, workers);
     storage.assign(size + 64, std::byte{0});
     const std::size_t skip = 63 - (reinterpret_cast<std::uintptr_t>(storage.data()) + 63) % 64;
     auto made = core::RunBoard::create(std::span(storage).subspan(skip, size), plan, workers);

@@ -20,6 +20,12 @@ _Instance = tuple[int, int, int]
 _NO_PARAMETER = -1
 
 
+def prepare(items: Sequence[Any]) -> None:
+    """Looks the fixtures of an image's items up once: they live as long as this process and its children."""
+    fixtures = _Fixtures()
+    _prepared.update((id(item), fixtures.used_by(item)) for item in items)
+
+
 def group_words(items: Sequence[Any], dist: str) -> bytes:
     """Per item, in its place, a native 32-bit word: its group's number and how its group may be cut before it."""
     if dist == "auto":
@@ -27,55 +33,63 @@ def group_words(items: Sequence[Any], dist: str) -> bytes:
     by_nodeid = _BY_NODEID.get(dist)
     if by_nodeid is None:
         return bytes(4 * len(items))  # load, worksteal: any two items may be apart
-    marks = Marks()
+    names = GroupNames()
     numbers: dict[str, int] = {}
-    return array.array("I", [numbers.setdefault(by_nodeid(item, marks), len(numbers)) | CUT_NEVER for item in items]).tobytes()
+    return array.array("I", [numbers.setdefault(by_nodeid(item, names), len(numbers)) | CUT_NEVER for item in items]).tobytes()
 
 
-class Marks:
-    """Marks of items by name. What the nodes above an item carry is looked up once a node."""
+class GroupNames:
+    """The names that xdist_group marks give to items. What the nodes above an item carry is looked up once a node."""
 
     def __init__(self) -> None:
-        self._above: dict[int, list[Any]] = {}
+        self._above: dict[int, frozenset[str]] = {}
 
-    def group_name(self, item: Any) -> str | None:
+    def of(self, item: Any) -> str | None:
         """As xdist joins them: an item may have several."""
-        names = {
-            str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-            for mark in (*item.own_markers, *self._of_node(item.parent))
-            if mark.name == _GROUP_MARK
-        }
+        parent = item.parent
+        names = self._above.get(id(parent))
+        if names is None:
+            names = self._of_node(parent)
+        marks = item.own_markers
+        if marks:
+            for mark in marks:
+                if mark.name == _GROUP_MARK:
+                    names |= {_name_in(mark)}
         return "_".join(sorted(names)) if names else None
 
-    def _of_node(self, node: Any) -> list[Any]:
+    def _of_node(self, node: Any) -> frozenset[str]:
         if node is None:
-            return []
+            return frozenset()
         found = self._above.get(id(node))
         if found is None:
-            found = [mark for mark in node.own_markers if mark.name == _GROUP_MARK] + self._of_node(node.parent)
-            self._above[id(node)] = found
+            own = frozenset(_name_in(mark) for mark in node.own_markers if mark.name == _GROUP_MARK)
+            found = self._above[id(node)] = own | self._of_node(node.parent)
         return found
+
+
+def _name_in(mark: Any) -> str:
+    return str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
 
 
 # -- xdist's ways: what xdist derives from node ids --------------------------------------------------------------------
 
 
-def _file_of(item: Any, marks: Marks) -> str:
+def _file_of(item: Any, names: GroupNames) -> str:
     return str(item.nodeid).split("::", 1)[0]
 
 
-def _scope_of(item: Any, marks: Marks) -> str:
+def _scope_of(item: Any, names: GroupNames) -> str:
     return str(item.nodeid).rsplit("::", 1)[0]
 
 
-def _named_group_of(item: Any, marks: Marks) -> str:
+def _named_group_of(item: Any, names: GroupNames) -> str:
     # xdist writes the group behind the node id and reads it back from there. A node id of its own may look like that, too.
-    name = marks.group_name(item)
+    name = names.of(item)
     nodeid = str(item.nodeid) if name is None else f"{item.nodeid}@{name}"
     return nodeid.split("@")[-1] if nodeid.rfind("@") > nodeid.rfind("]") else f"{nodeid}::"
 
 
-_BY_NODEID: dict[str, Callable[[Any, Marks], str]] = {
+_BY_NODEID: dict[str, Callable[[Any, GroupNames], str]] = {
     "loadfile": _file_of,
     "loadscope": _scope_of,
     "loadgroup": _named_group_of,
@@ -99,41 +113,40 @@ class _Uses:
 _NOTHING = _Uses((), (), ())
 
 
+_prepared: dict[int, _Uses] = {}
+
+
 class _Automatic:
     def __init__(self) -> None:
-        self._marks = Marks()
-        self._shared: dict[int, list[tuple[str, Any]]] = {}  # by fixture info, which the variants of one function have in common
-        self._uses: dict[tuple[int, int], _Uses] = {}
         self._joined: dict[Any, Any] = {}  # a forest of group keys
 
     def words(self, items: Sequence[Any]) -> bytes:
-        uses = [self._used_by(item) for item in items]
-        keys = [self._key(item, use) for item, use in zip(items, uses)]
+        used_by = _Fixtures().used_by
+        name_of = GroupNames().of
+        uses = [_prepared.get(id(item)) or used_by(item) for item in items]
+        keys = [name_of(item) or (item.path if use is _NOTHING else self._key(item, use)) for item, use in zip(items, uses)]
+        if self._joined:
+            keys = [self._root(key) for key in keys]
         numbers: dict[Any, int] = {}
-        words = array.array("I")
-        members: list[list[int]] = []
-        for place, key in enumerate(keys):
-            root = self._root(key)
-            number = numbers.setdefault(root, len(numbers))
-            if number == len(members):
-                members.append([])
-            members[number].append(place)
-            words.append(number)
-        for root, number in numbers.items():
-            if isinstance(root, str):
-                for place in members[number]:
+        words = array.array("I", [numbers.setdefault(key, len(numbers)) for key in keys])
+        named = {number for key, number in numbers.items() if isinstance(key, str)}
+        sharing = {word for word, use in zip(words, uses) if use is not _NOTHING}
+        members: dict[int, list[int]] = {number: [] for number in named | sharing}
+        if members:
+            for place, number in enumerate(words):
+                if number in members:
+                    members[number].append(place)
+        for number, places in members.items():
+            for place in _shared_cuts(places, uses):
+                words[place] |= CUT_SHARES_SETUP
+            if number in named:
+                for place in places:
                     words[place] |= CUT_NEVER
-            else:
-                for place in _shared_cuts(members[number], uses):
-                    words[place] |= CUT_SHARES_SETUP
         return words.tobytes()
 
     # -- groups
 
     def _key(self, item: Any, use: _Uses) -> Any:
-        name = self._marks.group_name(item)
-        if name is not None:
-            return name
         if use.session:
             return use.session
         path = item.path
@@ -151,15 +164,22 @@ class _Automatic:
             key = above
         return key
 
-    # -- fixtures
 
-    def _used_by(self, item: Any) -> _Uses:
+class _Fixtures:
+    """Finds an item's fixtures; what items have in common is looked at once."""
+
+    def __init__(self) -> None:
+        self._lasting: dict[int, bool] = {}  # by definition: it may outlast an item, and not be as old as the session
+        self._shared: dict[int, Sequence[tuple[str, Any]]] = {}  # by fixture info, which a function's variants have in common
+        self._uses: dict[tuple[int, int], _Uses] = {}
+
+    def used_by(self, item: Any) -> _Uses:
         info = getattr(item, "_fixtureinfo", None)
         if info is None:
             return _NOTHING
         shared = self._shared.get(id(info))
         if shared is None:
-            shared = self._shared[id(info)] = list(_shared_definitions(info, item))
+            shared = self._shared[id(info)] = self._shared_in(info, item)
         if not shared:
             return _NOTHING
         indices = getattr(getattr(item, "callspec", None), "indices", None) or {}
@@ -170,15 +190,22 @@ class _Automatic:
             known = self._uses[id(info), id(item.parent)] = _uses_of(item, shared, indices)
         return known
 
+    def _shared_in(self, info: Any, item: Any) -> Sequence[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = []
+        lasting = self._lasting
+        for name, definitions in info.name2fixturedefs.items():
+            for one in definitions:  # the last one counts, but it may ask for those that it overrides
+                lasts = lasting.get(id(one))
+                if lasts is None:
+                    lasts = lasting[id(one)] = _lasts(one)
+                if lasts and not _does_nothing(name, item):
+                    found.append((name, one))
+        return found
 
-def _shared_definitions(info: Any, item: Any) -> Iterable[tuple[str, Any]]:
-    for name, definitions in info.name2fixturedefs.items():
-        for one in definitions:  # the last one counts, but it may ask for those that it overrides
-            if one.scope == "function" or (one.scope == "session" and not one.params):
-                continue
-            if one.scope == "class" and _does_nothing(name, item):
-                continue
-            yield name, one
+
+def _lasts(definition: Any) -> bool:
+    scope = definition.scope
+    return scope != "function" and (scope != "session" or bool(definition.params))
 
 
 def _does_nothing(name: str, item: Any) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 import _pfexec
 
-from . import adopt, environ, fresh, options, randomness, repair
+from . import adopt, distribution, environ, fresh, options, randomness, repair
 from .baseline import Baseline
 from .hooks import RunHooks
 from .selection import ItemIndex, NotCovered, Selector
@@ -131,6 +131,7 @@ class Image:
         fresh.remember_conftests(session.config)
         options.prepare(session.config)
         self._rehearse(items)
+        distribution.prepare(items)
         self._keep = (items, session._collection_cache, session._initial_parts)
         ready = self._describe(items)
         changes = environ.changes_since(self._recording.before)

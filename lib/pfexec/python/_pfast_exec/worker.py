@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,6 +35,7 @@ class ItemRunner:
         self.config = session.config
         self.inline = inline
         self._complete = False
+        self._teardown_passed = False
         self._pid = os.getpid()
         self._workers = workers
         #: Everything that pytest's hooks are told here is told to the controller's as well.
@@ -49,6 +51,7 @@ class ItemRunner:
             _pfexec.leave(0)  # a child that a test forked and that came back: it has no part in this run
         if report.when == "setup":
             self._complete = False
+        self._teardown_passed = report.when == "teardown" and report.passed
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         renderer = self.controller.renderer
@@ -86,14 +89,34 @@ class ItemRunner:
     def _run_claimed_items(self) -> None:
         items = self.controller.items
         while (claim := _pfexec.claim()) is not None:
-            number, following = claim
+            number, expected = claim
             item = items[number]
-            nextitem = items[following] if following is not None else None
+            nextitem = items[expected] if expected is not None else None
             _pfexec.begin_item(number)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-            _pfexec.finish_item()
             if self.session.shouldfail or self.session.shouldstop:
                 _pfexec.stop()
+            # What was expected may have gone to another worker meanwhile.
+            following = _pfexec.reserve()
+            if following != expected:
+                self._tear_down_further(item, items[following] if following is not None else None)
+            _pfexec.finish_item()
+
+    def _tear_down_further(self, item: Any, nextitem: Any) -> None:
+        """Fixtures that *item* left standing for an item that does not come are its own to tear down, as in plain pytest."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.item_capture("teardown", item) if capture is not None else nullcontext():
+            call = pytest.CallInfo.from_call(
+                lambda: self.session._setupstate.teardown_exact(nextitem),
+                when="teardown",
+                reraise=(pytest.exit.Exception, KeyboardInterrupt),
+            )
+        if call.excinfo is None:
+            return
+        if self._teardown_passed:
+            _pfexec.drop_phase()  # one report of the teardown, as reporters expect
+        report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        item.ihook.pytest_runtest_logreport(report=report)
 
     def run_in_controller(self, slot: int) -> None:
         """One item, in the controller itself: its own hooks see the reports at once."""
