@@ -272,3 +272,20 @@ def test_the_stub_names_what_there_is() -> None:
         elif isinstance(node, ast.ClassDef) and name in ("Limits", "FrameReader"):
             there = {one for one in vars(getattr(wire, name)) if not one.startswith("_")}
             assert {one for one in names(node.body) if not one.startswith("_")} == there
+
+
+# ---------------------------------------------------------------- the manual's examples
+
+
+def test_the_frames_of_the_manual_are_frames() -> None:
+    manual = (ROOT / "lib" / "pfcore" / "PROTOCOL.md").read_text()
+    dumps = re.findall(r"(?:^    [0-9a-f]{4}  .*\n)+", manual, re.MULTILINE)
+    assert len(dumps) >= 19
+    for dump in dumps:
+        lines = dump.splitlines()
+        content = b"".join(bytes.fromhex(line[10:57].strip()) for line in lines)
+        assert [int(line[4:8], 16) for line in lines] == list(range(0, len(content), 16))
+        reader = wire.FrameReader()
+        reader.feed(content)
+        assert isinstance(wire.loads(next(reader)), (dict, tuple))
+        assert reader.next() is None and reader.pending_bytes == 0

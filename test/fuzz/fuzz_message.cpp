@@ -2,7 +2,8 @@
 #include <string>
 #include <string_view>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
+#include <pfcore/messages_v1.hpp>
 #include <pfcore/pickle_reader.hpp>
 
 #include "property.hpp"
@@ -34,6 +35,24 @@ void check_all(const Value& value) {
   (check<T>(value), ...);
 }
 
+// The same for version 1, whose messages have no type.
+template <typename Message, typename Decode>
+void check_v1(const Value& value, Decode&& decode) {
+  const Result<Message> message = decode(value);
+  if (!message) {
+    PF_PROPERTY(message.error().code == ErrorCode::malformed || message.error().code == ErrorCode::limit ||
+                message.error().code == ErrorCode::invalid_argument);
+    return;
+  }
+  const std::string bytes = v1::encode(*message);
+  const Result<Document> document = decode_pickle(bytes, Limits::result());
+  PF_PROPERTY(document.ok());
+  const Result<Message> again = decode(document->root());
+  PF_PROPERTY(again.ok());
+  PF_PROPERTY(again->index() == message->index());
+  PF_PROPERTY(v1::encode(*again) == bytes);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -43,6 +62,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_all<ItemResult, WarningReport, Hello, RunRequest, CancelRequest, StatusRequest, ShutdownRequest, ResizeRequest, Welcome,
             PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
             ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
-            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished>((*document).root());
+            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed>(
+      (*document).root());
+  check_v1<v1::Command>(document->root(), [](const Value& value) { return v1::decode_command(value, k_most_bytes); });
+  check_v1<v1::Answer>(document->root(), [](const Value& value) { return v1::decode_answer(value, k_most_bytes); });
   return 0;
 }

@@ -41,7 +41,7 @@ def board(order: list[int], ranges: list[tuple[int, int]], workers: int) -> byte
 
 def seeds() -> dict[str, dict[str, bytes]]:
     frames = {frame.name: (frame.wire, frame.content()) for frame in judged_frames()}
-    messages = {path.stem: path.read_bytes() for path in sorted((ROOT / "test" / "data" / "wire").glob("*.pickle"))}
+    messages = {path.stem: path.read_bytes() for path in sorted((ROOT / "test" / "data").glob("wire*/*.pickle"))}
     payloads = {name: content for name, (wire, content) in frames.items() if not wire} | messages
     streams = {name: content for name, (wire, content) in frames.items() if wire}
     streams |= {name: framed(content) for name, content in messages.items()}
