@@ -274,6 +274,10 @@ void fields(auto& v, Message<Selected> auto& m) {
   v.field("why", m.why);
   v.field("nodeids", m.nodeids);
   v.field("groups", m.groups);
+  v.field("serial", m.serial);
+  v.field("resources", m.resources);
+  v.field("seats", m.seats);
+  v.field("needs", m.needs);
   v.field("deselected", m.deselected);
   v.field("collect_reports", m.collect_reports);
   v.field("maxfail", m.maxfail);

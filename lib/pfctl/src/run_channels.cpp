@@ -3,10 +3,10 @@
 #include <utility>
 
 #include <pfcore/frame_socket.hpp>
-#include <pfcore/plan.hpp>
 
 #include <pfctl/run.hpp>
 
+#include "run_plan.hpp"
 #include "worker_link.hpp"
 
 namespace pf::ctl {
@@ -88,12 +88,7 @@ core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, 
     if (!end) break;                       // no descriptors left: fewer workers, as CollectedEvent says
     ends.push_back(std::move(*end));
   }
-  core::PlanInput input;
-  input.items = selected.nodeids.size();
-  input.groups = selected.groups;
-  input.workers = ends.size();
-  input.dist = core::parse_dist(request_.options.dist).value_or(core::Dist::automatic);
-  const core::Plan plan = core::make_plan(input);
+  const core::Plan plan = plan_run(selected, request_.options.dist, ends.size());
   auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, ends.size()));
   if (!memory) return std::move(memory).error();
   board_ = std::move(*memory);

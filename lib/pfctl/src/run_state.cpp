@@ -77,7 +77,8 @@ void RunState::start_work(TimePoint now) {
   const std::size_t items = selected_.nodeids.size();
   const std::int64_t asked = setup_.options.workers;
   const std::size_t wanted = asked < 0 ? setup_.default_workers : static_cast<std::size_t>(asked);
-  const std::size_t workers = std::clamp<std::size_t>(wanted, 1, std::min(items, k_max_workers));
+  const std::size_t beside_others = items - std::min(selected_.serial.size(), items);
+  const std::size_t workers = std::clamp<std::size_t>(wanted, 1, std::clamp<std::size_t>(beside_others, 1, k_max_workers));
   // A time limit is kept by killing the item's process, and the session must survive that.
   const bool in_controller = items == 1 && setup_.options.timeout_s <= 0;
   auto board = effects_.start_workers(selected_, workers, in_controller);
@@ -164,7 +165,7 @@ bool RunState::all_settled() const noexcept {
 }
 
 void RunState::maybe_end(TimePoint now) {
-  if (stage_ != Stage::running || !all_settled()) return;
+  if (stage_ != Stage::running || !all_settled() || start_serial_work(now)) return;
   if (controller_gone_) {
     // It ran the only item itself and that item has its result: a failure like any other worker's.
     const bool only_item_blamed = !slots_.empty() && slots_[0].in_controller && tally_.complete() && tally_.failed() > 0;
@@ -172,6 +173,19 @@ void RunState::maybe_end(TimePoint now) {
     return;
   }
   end_run(now);
+}
+
+// Everything else is over and every worker is gone: one more runs what runs alone.
+bool RunState::start_serial_work(TimePoint now) {
+  if (!board_ || !board_->has_serial_work() || board_->stopped() || cancel_ != Cancel::none || controller_gone_) return false;
+  board_->open_serial();
+  if (!effects_.respawn(0)) {
+    if (start_problem_.empty()) start_problem_ = "a worker for tests that run alone could not be started: no file descriptors left";
+    return false;
+  }
+  slots_[0] = Slot{};
+  stage_since_ = now;
+  return true;
 }
 
 void RunState::end_run(TimePoint now) {

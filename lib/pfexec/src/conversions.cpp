@@ -146,6 +146,10 @@ core::Selected selected_from_python(const py::dict& fields) {
   selected.why = text_from(fields["why"]);
   selected.nodeids = texts_from(fields["nodeids"]);
   selected.groups = numbers_from(fields["groups"]);
+  selected.serial = numbers_from(fields["serial"]);
+  selected.resources = texts_from(fields["resources"]);
+  selected.seats = numbers_from(fields["seats"]);
+  selected.needs = numbers_from(fields["needs"]);
   selected.deselected = fields["deselected"].cast<std::int64_t>();
   selected.collect_reports = phases_from(fields["collect_reports"]);
   selected.maxfail = fields["maxfail"].cast<std::int64_t>();

@@ -283,6 +283,10 @@ inline core::Selected sample(core::Selected message) {
   message.why = "-p";
   message.nodeids = {"test_a.py::test_b", "test_a.py::test_c"};
   message.groups = {7, 0x80000007};
+  message.serial = {1};
+  message.resources = {"db", "port"};
+  message.seats = {2, 1};
+  message.needs = {0, 1, 1, 0};
   message.deselected = 4;
   message.collect_reports = {sample_phase()};
   message.maxfail = 1;

@@ -314,6 +314,10 @@ struct Selected {
   std::string why;
   std::vector<std::string> nodeids;   // the selected items in run order
   U32List groups;                // per item: its group and how that may be cut before it (plan.hpp, "group words")
+  U32List serial;                // items that run alone after the rest
+  std::vector<std::string> resources;
+  U32List seats;                 // per resource: how many items may have it at a time
+  U32List needs;                 // pairs: an item, one of its resources
   std::int64_t deselected = 0;
   std::vector<PhaseReport> collect_reports;   // failed and skipped collectors; headline = node id
   std::int64_t maxfail = 0;      // 0 = none

@@ -144,6 +144,7 @@ class RunState {
   // run_state.cpp
   void start_work(TimePoint now);
   void maybe_end(TimePoint now);
+  [[nodiscard]] bool start_serial_work(TimePoint now);
   void end_run(TimePoint now);
   void stop_board(std::string reason);
   void heed_maxfail();

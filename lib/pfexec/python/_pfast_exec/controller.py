@@ -14,8 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, options, repair, report_wire, reports, worker
-from .distribution import group_words
+from . import coverage_data, distribution, options, repair, report_wire, reports, worker
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Controller:
                 "way": self._way,
                 "why": self._why,
                 "nodeids": [] if over else [str(item.nodeid) for item in self.items],
-                "groups": b"" if over else group_words(self.items, self.request["options"]["dist"]),
+                **(distribution.nothing() if over else distribution.describe(self.items, self.request["options"]["dist"])),
                 "deselected": self.deselected,
                 "collect_reports": [describe(report) for report in self.collect_reports] if self.native else [],
                 "maxfail": self.failures_to_stop(),
@@ -171,7 +170,7 @@ class Controller:
                 "way": way,
                 "why": why,
                 "nodeids": [],
-                "groups": b"",
+                **distribution.nothing(),
                 "deselected": 0,
                 "collect_reports": [],
                 "maxfail": 0,

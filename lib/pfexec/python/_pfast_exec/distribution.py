@@ -1,4 +1,4 @@
-"""Which items of a run belong together, told to the daemon as one word an item (``Selected.groups``)."""
+"""Which items of a run belong together, and which may not run at the same time: what the daemon plans with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 CUT_SHARES_SETUP = 0x80000000  # fixtures that both sides share are set up once more
 CUT_NEVER = 0x40000000
 
-_GROUP_MARK = "xdist_group"
+_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK = "xdist_group", "serial", "resource"
+_MARKS = frozenset({_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK})
+_MOST_RESOURCES = 64  # a bit each on the run board
 
 #: A fixture at work: its definition, the node whose end is its end, its parameter. Compared by identity.
 _Instance = tuple[int, int, int]
@@ -26,70 +28,122 @@ def prepare(items: Sequence[Any]) -> None:
     _prepared.update((id(item), fixtures.used_by(item)) for item in items)
 
 
-def group_words(items: Sequence[Any], dist: str) -> bytes:
+def describe(items: Sequence[Any], dist: str) -> dict[str, Any]:
+    """The fields of ``Selected`` that plans are made of, by the items' places."""
+    marks = _all_marks(items)
+    serial = array.array("I", [place for place, own in enumerate(marks) if any(mark.name == _SERIAL_MARK for mark in own)])
+    return {"groups": group_words(items, dist, marks), "serial": serial.tobytes(), **_resources(items, marks)}
+
+
+def nothing() -> dict[str, Any]:
+    return {"groups": b"", "serial": b"", "resources": [], "seats": b"", "needs": b""}
+
+
+def group_words(items: Sequence[Any], dist: str, marks: Sequence[_Marks]) -> bytes:
     """Per item, in its place, a native 32-bit word: its group's number and how its group may be cut before it."""
     if dist == "auto":
-        return _Automatic().words(items)
+        return _Automatic().words(items, marks)
     by_nodeid = _BY_NODEID.get(dist)
     if by_nodeid is None:
         return bytes(4 * len(items))  # load, worksteal: any two items may be apart
-    names = GroupNames()
     numbers: dict[str, int] = {}
-    return array.array("I", [numbers.setdefault(by_nodeid(item, names), len(numbers)) | CUT_NEVER for item in items]).tobytes()
+    keys = map(by_nodeid, items, marks)
+    return array.array("I", [numbers.setdefault(key, len(numbers)) | CUT_NEVER for key in keys]).tobytes()
 
 
-class GroupNames:
-    """The names that xdist_group marks give to items. What the nodes above an item carry is looked up once a node."""
+# -- marks -------------------------------------------------------------------------------------------------------------
 
-    def __init__(self) -> None:
-        self._above: dict[int, frozenset[str]] = {}
+#: Of an item or a node: those of its marks that matter here.
+_Marks = Sequence[Any]
 
-    def of(self, item: Any) -> str | None:
-        """As xdist joins them: an item may have several."""
-        parent = item.parent
-        names = self._above.get(id(parent))
-        if names is None:
-            names = self._of_node(parent)
-        marks = item.own_markers
-        if marks:
-            for mark in marks:
-                if mark.name == _GROUP_MARK:
-                    names |= {_name_in(mark)}
-        return "_".join(sorted(names)) if names else None
 
-    def _of_node(self, node: Any) -> frozenset[str]:
+def _all_marks(items: Sequence[Any]) -> list[_Marks]:
+    """What the nodes above an item carry is looked up once a node."""
+    above: dict[int, tuple[Any, ...]] = {}
+
+    def of_node(node: Any) -> tuple[Any, ...]:
         if node is None:
-            return frozenset()
-        found = self._above.get(id(node))
+            return ()
+        found = above.get(id(node))
         if found is None:
-            own = frozenset(_name_in(mark) for mark in node.own_markers if mark.name == _GROUP_MARK)
-            found = self._above[id(node)] = own | self._of_node(node.parent)
+            found = above[id(node)] = (*(mark for mark in node.own_markers if mark.name in _MARKS), *of_node(node.parent))
         return found
 
+    marks: list[_Marks] = []
+    for item in items:
+        parent = item.parent
+        found = above.get(id(parent))
+        if found is None:
+            found = of_node(parent)
+        for mark in item.own_markers:
+            if mark.name in _MARKS:
+                found = (*found, mark)
+        marks.append(found)
+    return marks
 
-def _name_in(mark: Any) -> str:
-    return str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+
+def _group_name(marks: _Marks) -> str | None:
+    """As xdist joins them: an item may have several."""
+    names = {
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks if mark.name == _GROUP_MARK
+    }
+    return "_".join(sorted(names)) if names else None
+
+
+def _resources(items: Sequence[Any], marks: Sequence[_Marks]) -> dict[str, Any]:
+    numbers: dict[str, int] = {}
+    seats: list[int] = []
+    needs = array.array("I")  # pairs: an item's place, a resource's number
+    for place, own in enumerate(marks):
+        for mark in own:
+            wanted = _resource_of(mark, items[place])
+            if wanted is None:
+                continue
+            name, count = wanted
+            number = numbers.setdefault(name, len(numbers))
+            if number == len(seats):
+                seats.append(count)
+            seats[number] = min(seats[number], count)
+            needs.extend((place, number))
+    if len(seats) > _MOST_RESOURCES:
+        raise pytest.UsageError(f"pytest.mark.resource names {len(seats)} resources; pfast keeps {_MOST_RESOURCES} apart")
+    return {"resources": list(numbers), "seats": array.array("I", seats).tobytes(), "needs": needs.tobytes()}
+
+
+def _resource_of(mark: Any, item: Any) -> tuple[str, int] | None:
+    """The mark's name and its ``n``; None for a mark of a suite's own that happens to be called so."""
+    if mark.name != _RESOURCE_MARK:
+        return None
+    name = mark.args[0] if mark.args else mark.kwargs.get("name")
+    if not isinstance(name, str):
+        return None
+    count = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("n", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count < 2**31:
+        raise pytest.UsageError(
+            f"{item.nodeid}: pytest.mark.resource({name!r}, n={count!r}): n is how many tests may have it at a time, 1 or more"
+        )
+    return name, count
 
 
 # -- xdist's ways: what xdist derives from node ids --------------------------------------------------------------------
 
 
-def _file_of(item: Any, names: GroupNames) -> str:
+def _file_of(item: Any, marks: _Marks) -> str:
     return str(item.nodeid).split("::", 1)[0]
 
 
-def _scope_of(item: Any, names: GroupNames) -> str:
+def _scope_of(item: Any, marks: _Marks) -> str:
     return str(item.nodeid).rsplit("::", 1)[0]
 
 
-def _named_group_of(item: Any, names: GroupNames) -> str:
+def _named_group_of(item: Any, marks: _Marks) -> str:
     # xdist writes the group behind the node id and reads it back from there. A node id of its own may look like that, too.
-    name = names.of(item)
+    name = _group_name(marks)
     nodeid = str(item.nodeid) if name is None else f"{item.nodeid}@{name}"
     return nodeid.split("@")[-1] if nodeid.rfind("@") > nodeid.rfind("]") else f"{nodeid}::"
 
 
-_BY_NODEID: dict[str, Callable[[Any, GroupNames], str]] = {
+_BY_NODEID: dict[str, Callable[[Any, _Marks], str]] = {
     "loadfile": _file_of,
     "loadscope": _scope_of,
     "loadgroup": _named_group_of,
@@ -120,11 +174,13 @@ class _Automatic:
     def __init__(self) -> None:
         self._joined: dict[Any, Any] = {}  # a forest of group keys
 
-    def words(self, items: Sequence[Any]) -> bytes:
+    def words(self, items: Sequence[Any], marks: Sequence[_Marks]) -> bytes:
         used_by = _Fixtures().used_by
-        name_of = GroupNames().of
         uses = [_prepared.get(id(item)) or used_by(item) for item in items]
-        keys = [name_of(item) or (item.path if use is _NOTHING else self._key(item, use)) for item, use in zip(items, uses)]
+        keys = [
+            (own and _group_name(own)) or (item.path if use is _NOTHING else self._key(item, use))
+            for item, use, own in zip(items, uses, marks)
+        ]
         if self._joined:
             keys = [self._root(key) for key in keys]
         numbers: dict[Any, int] = {}
