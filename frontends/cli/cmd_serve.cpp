@@ -34,6 +34,7 @@ ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options,
   daemon.ready_fd = options.ready_fd;
   daemon.ttl = milliseconds_of(options.ttl_s.value_or(context.settings.ttl_s));
   daemon.default_workers = context.settings.workers > 0 ? static_cast<std::size_t>(context.settings.workers) : 0;
+  daemon.take_over = options.take_over;
   daemon.scope_all = context.settings.scope == "all";
   if (const auto limit = ctl::find_env_text(context.env, "PFAST_BOOT_DEADLINE")) {
     const double seconds = std::strtod(std::string(*limit).c_str(), nullptr);
@@ -44,9 +45,10 @@ ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options,
 
 int run_in_foreground(Context context, const ServeOptions& options) {
   std::string forkserver = find_forkserver(context.env);
-  if (forkserver.empty()) {
+  if (forkserver.empty() || ::access(forkserver.c_str(), X_OK) != 0) {
     // Whoever started this daemon tells the user; without --ready-fd the pipe is none.
-    const std::string why = "pfast-forkserver is not beside " + ctl::own_executable();
+    const std::string why = forkserver.empty() ? "pfast-forkserver is not beside " + ctl::own_executable()
+                                               : "PFAST_FORKSERVER names '" + forkserver + "', which is no program";
     const std::string mend = "install pfast again, or name the file with PFAST_FORKSERVER";
     (options.ready_fd >= 0 ? ctl::ReadinessPipe(options.ready_fd) : ctl::ReadinessPipe()).fail(why + "; " + mend);
     return refuse(k_exit_not_started, why, mend);

@@ -29,7 +29,6 @@ struct UnbuiltCommand {
   std::string_view instead;
 };
 constexpr UnbuiltCommand k_unbuilt_commands[] = {
-    {"restart", "`pfast stop` and then `pfast serve` do the same"},
     {"doctor", "`pfast status` and `pfast logs` tell what there is"},
 };
 
@@ -85,6 +84,7 @@ struct Parsed {
   StopOptions stop;
   LogsOptions logs;
   RefreshOptions refresh;
+  RestartOptions restart;
 };
 
 CLI::App* add_run(CLI::App& app, Parsed& parsed) {
@@ -122,6 +122,7 @@ CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
   add_ttl(*sub, parsed.serve_ttl);
   sub->add_option("paths", parsed.serve.paths, "What to collect at once; everything when there is none");
   sub->add_option("--ready-fd", parsed.serve.ready_fd)->group("");
+  sub->add_flag("--take-over", parsed.serve.take_over)->group("");
   sub->add_option("--owner-pid", parsed.serve.owner_pid)->group("");
   return sub;
 }
@@ -134,6 +135,7 @@ struct Commands {
   CLI::App* stop;
   CLI::App* logs;
   CLI::App* refresh;
+  CLI::App* restart;
 };
 
 Commands add_commands(CLI::App& app, Parsed& parsed) {
@@ -154,6 +156,8 @@ Commands add_commands(CLI::App& app, Parsed& parsed) {
   commands.refresh = app.add_subcommand("refresh", "Collects now what the next run would collect, and replaces what is stale");
   add_where(*commands.refresh, parsed.refresh.where);
   commands.refresh->add_option("paths", parsed.refresh.paths, "What to collect; everything when there is none");
+  commands.restart = app.add_subcommand("restart", "Puts a new daemon in the place of the one that serves; no client is refused");
+  add_where(*commands.restart, parsed.restart.where);
   return commands;
 }
 
@@ -220,6 +224,7 @@ Command parse_command_line(int argc, char** argv) {
   if (*commands.stop) return parsed.stop;
   if (*commands.logs) return parsed.logs;
   if (*commands.refresh) return parsed.refresh;
+  if (*commands.restart) return parsed.restart;
   std::fputs(app.help().c_str(), stdout);
   return Answered{0};
 }

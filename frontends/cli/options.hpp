@@ -38,6 +38,7 @@ struct ServeOptions {
   std::optional<double> ttl_s;
   std::vector<std::string> paths;  // what is collected at once; empty = the whole suite
   int ready_fd = -1;             // set by whoever starts a daemon
+  bool take_over = false;        // set by restart: from the daemon that serves the address
   int owner_pid = 0;             // --no-daemon: the daemon ends with this process, its parent, and removes its folder
 };
 
@@ -45,12 +46,14 @@ struct StatusOptions { Where where; bool json = false; };
 struct ListOptions { bool json = false; };
 struct StopOptions { Where where; bool now = false; };
 struct LogsOptions { Where where; bool follow = false; };
+struct RestartOptions { Where where; };
 struct RefreshOptions { Where where; std::vector<std::string> paths; };   // none: the whole suite
 
 // The command line was answered already (--help, --version) or is wrong (the reason has been printed).
 struct Answered { int exit_code; };
 
-using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions, RefreshOptions>;
+using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions, RefreshOptions,
+                             RestartOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, char** argv);
 

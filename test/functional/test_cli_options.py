@@ -276,7 +276,7 @@ def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args:
     assert fake.runs == []
 
 
-@pytest.mark.parametrize("command", ["restart", "doctor"])
+@pytest.mark.parametrize("command", ["doctor"])
 def test_commands_that_are_not_built_are_refused(case: Case, command: str) -> None:
     assert_refused(case.pfast(command), USAGE, command, "not in this version", "hint:")
 

@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include <pfcore/canon.hpp>
 #include <pfcore/daemon_messages.hpp>
 #include <pfcore/messages_v1.hpp>
 #include <pfcore/pickle_reader.hpp>
@@ -50,7 +51,11 @@ void check_v1(const Value& value, Decode&& decode) {
   const Result<Message> again = decode(document->root());
   PF_PROPERTY(again.ok());
   PF_PROPERTY(again->index() == message->index());
-  PF_PROPERTY(v1::encode(*again) == bytes);
+  // Values, not bytes: a report may have a container that was fetched twice and dropped once, which one encoding forgets.
+  const std::string rewritten = v1::encode(*again);
+  const Result<Document> third = decode_pickle(rewritten, Limits::result());
+  PF_PROPERTY(third.ok());
+  PF_PROPERTY(canonical_text(third->root(), k_most_bytes) == canonical_text(document->root(), k_most_bytes));
 }
 
 }  // namespace
@@ -62,7 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_all<ItemResult, WarningReport, Hello, RunRequest, CancelRequest, StatusRequest, ShutdownRequest, ResizeRequest, Welcome,
             PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
             ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
-            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed>(
+            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed,
+            HandOverRequest, HandedOver>(
       (*document).root());
   check_v1<v1::Command>(document->root(), [](const Value& value) { return v1::decode_command(value, k_most_bytes); });
   check_v1<v1::Answer>(document->root(), [](const Value& value) { return v1::decode_answer(value, k_most_bytes); });

@@ -208,9 +208,14 @@ void fields(auto& v, Message<StatusReply> auto& m) {
   v.field("clients", m.clients);
   v.field("root", m.root);
   v.field("python", m.python);
+  v.field("ttl_s", m.ttl_s);
 }
 
 void fields(auto&, Message<ShutdownReply> auto&) {}
+
+void fields(auto& v, Message<HandOverRequest> auto& m) { v.field("done", m.done); }
+
+void fields(auto&, Message<HandedOver> auto&) {}
 
 void fields(auto& v, Message<RefreshedGeneration> auto& m) {
   v.field("id", m.id);

@@ -221,6 +221,8 @@ PF_MESSAGE(StatusReply);
 PF_MESSAGE(ShutdownReply);
 PF_MESSAGE(RefreshRequest);
 PF_MESSAGE(Refreshed);
+PF_MESSAGE(HandOverRequest);
+PF_MESSAGE(HandedOver);
 PF_MESSAGE(BootRequest);
 PF_MESSAGE(BootReady);
 PF_MESSAGE(BootFailed);

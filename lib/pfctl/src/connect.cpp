@@ -29,14 +29,16 @@ void set_send_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
   (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof value);
 }
 
-}  // namespace
+constexpr int k_most_successors = 8;   // of the socket, between look and connect
 
-core::Result<core::UniqueFd> connect_socket(const Address& address, std::chrono::milliseconds timeout) {
+// Errors: those of connect_socket. `seen`: device and inode of the socket that was looked at.
+core::Result<core::UniqueFd> connect_once(const Address& address, std::chrono::milliseconds timeout, std::pair<dev_t, ino_t>& seen) {
   // Through a descriptor of the socket file: a name of any length, and what is looked at is what is connected to.
   const core::UniqueFd target(::openat(address.dir.get(), address.socket.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!target && errno == ENOENT) return no_daemon(address, "no daemon is running there");
   struct stat info;
   if (!target || ::fstat(target.get(), &info) != 0) return text::system_error("look at '" + address.socket_path() + "'", errno);
+  seen = {info.st_dev, info.st_ino};
   if (!S_ISSOCK(info.st_mode) || info.st_uid != ::geteuid()) {
     return text::error(ErrorCode::refused, "connect to '" + address.socket_path() + "': it is no socket of ours (" +
                                                text::owner_and_mode(info) + "): `rm " + text::shell_word(address.socket_path()) +
@@ -61,6 +63,20 @@ core::Result<core::UniqueFd> connect_socket(const Address& address, std::chrono:
                                                  std::to_string(read_pid(address)));
   }
   return core::Error::from_errno("connect to '" + address.socket_path() + "'", errno);
+}
+
+}  // namespace
+
+core::Result<core::UniqueFd> connect_socket(const Address& address, std::chrono::milliseconds timeout) {
+  std::pair<dev_t, ino_t> before{};
+  for (int attempt = 0;; ++attempt) {
+    std::pair<dev_t, ino_t> seen{};
+    auto socket = connect_once(address, timeout, seen);
+    // A successor has renamed its socket over the one that was looked at: that one is nobody's any more.
+    const bool dead = !socket && socket.error().code == ErrorCode::not_found && seen.second != 0;
+    if (!dead || seen == before || attempt == k_most_successors) return socket;
+    before = seen;
+  }
 }
 
 }  // namespace pf::ctl

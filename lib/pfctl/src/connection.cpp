@@ -86,6 +86,10 @@ void Connection::command(const core::Value& root) {
     else refuse("bad-request", request.error().message, "");
   } else if (type == core::RefreshRequest::k_type) {
     refresh_command(root);
+  } else if (type == core::HandOverRequest::k_type) {
+    auto request = core::decode_as<core::HandOverRequest>(root);
+    if (request) handler_.on_hand_over(*this, *request);
+    else refuse("bad-request", request.error().message, "");
   } else if (type == core::ResizeRequest::k_type) {
     // The controller has the terminal itself and asks it.
   } else {
@@ -140,8 +144,10 @@ void Connection::on_end(Channel&, const core::Error&) { gone(); }
 
 // ---------------------------------------------------------------- what goes out
 
-void Connection::send_event(std::string_view payload) {
-  channel_.send(payload);
+void Connection::send_event(std::string_view payload) { send_event(payload, {}); }
+
+void Connection::send_event(std::string_view payload, std::vector<core::UniqueFd> fds) {
+  channel_.send(payload, std::move(fds));
   if (channel_.queued_bytes() > limits_.queue_bytes) {
     close();
     return;

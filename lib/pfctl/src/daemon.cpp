@@ -15,49 +15,16 @@
 
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/daemon_process.hpp>
-#include <pfctl/listener.hpp>
-#include <pfctl/lock.hpp>
 #include <pfctl/server.hpp>
 #include <pfctl/worker_count.hpp>
+
+#include "presence.hpp"
 
 namespace pf::ctl {
 namespace {
 
 constexpr int k_exit_cannot_serve = 72;
-
-// Everything that names this daemon in the file system. Only touched with the life lock held.
-class Presence {
- public:
-  Presence(const Address& address, FileLock lock) : address_(address), lock_(std::move(lock)) {}
-  Presence(const Presence&) = delete;
-  Presence& operator=(const Presence&) = delete;
-
-  [[nodiscard]] core::Status announce() {
-    auto listener = bind_listener(address_, lock_);
-    if (!listener) return std::move(listener).error();
-    listener_ = std::move(*listener);
-    return core::ok_status();
-  }
-  bool withdraw() {
-    if (listener_) listener_->unlink_if_ours();
-    return true;
-  }
-  ~Presence() {
-    if (!lock_.still_in_place(address_.dir.get())) return;   // the names may be somebody else's by now
-    withdraw();
-    ::unlinkat(address_.dir.get(), address_.pid.c_str(), 0);
-    ::unlinkat(address_.dir.get(), address_.note.c_str(), 0);
-  }
-
-  [[nodiscard]] int listener_fd() const { return listener_ ? listener_->fd() : -1; }
-  [[nodiscard]] bool reachable() const { return listener_ && listener_->still_in_place(); }
-  [[nodiscard]] bool owned() const { return lock_.still_in_place(address_.dir.get()); }
-
- private:
-  const Address& address_;
-  FileLock lock_;
-  std::optional<Listener> listener_;
-};
+constexpr Milliseconds k_take_over{25000};     // less than a starter waits
 
 // Tells when something in the address's folder was removed or renamed: somebody may have taken the socket away. Costs
 // nothing while nothing happens; without inotify the daemon is merely not re-bound.
@@ -79,12 +46,6 @@ class FolderWatch {
   core::UniqueFd fd_;
   FdWatch watch_;
 };
-
-int cannot_serve(DaemonLog& log, ReadinessPipe& readiness, const std::string& why) {
-  log.line(why);
-  readiness.fail(why);
-  return k_exit_cannot_serve;
-}
 
 // A run costs a descriptor per worker. Returns what the processes below are to have, which is what it was.
 std::optional<struct rlimit> raise_descriptor_limit() {
@@ -113,38 +74,97 @@ ServerSettings server_settings(const DaemonOptions& options) {
   return settings;
 }
 
-void serve(const DaemonOptions& options, Loop& loop, DaemonLog& log, Presence& presence, ReadinessPipe& readiness) {
-  std::unique_ptr<Server> server;
-  const auto announce = [&] {
-    server->stop_listening();
-    auto bound = presence.announce();
-    if (!bound) log.line(bound.error().message);
-    if (auto listening = server->listen(presence.listener_fd()); !listening) log.line(listening.error().message);
-  };
-  server = std::make_unique<Server>(loop, log, server_settings(options), Server::Hooks{[&] { return presence.withdraw(); }, announce});
-  if (auto listening = server->listen(presence.listener_fd()); !listening) {
-    (void)cannot_serve(log, readiness, listening.error().message);
+class Daemon {
+ public:
+  Daemon(DaemonOptions options, DaemonLog& log, ReadinessPipe readiness)
+      : options_(std::move(options)), log_(log), readiness_(std::move(readiness)) {}
+
+  int run();
+
+ private:
+  [[nodiscard]] core::Status settle();
+  void serve();
+  void announce();
+  void keep_address();
+  int cannot_serve(const std::string& why);
+
+  DaemonOptions options_;
+  DaemonLog& log_;
+  ReadinessPipe readiness_;
+  std::unique_ptr<Presence> presence_;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Server> server_;
+};
+
+int Daemon::cannot_serve(const std::string& why) {
+  log_.line(why);
+  readiness_.fail(why);
+  return k_exit_cannot_serve;
+}
+
+// The address is ours afterwards, as far as that depends on us: a predecessor keeps it until Presence::confirm.
+core::Status Daemon::settle() {
+  auto address = clone(options_.address);
+  if (!address) return std::move(address).error();
+  auto claim = options_.take_over ? take_over_address(*address, k_take_over) : claim_address(*address);
+  if (!claim) return std::move(claim).error();
+  presence_ = std::make_unique<Presence>(std::move(*address), std::move(*claim));
+  return presence_->announce();
+}
+
+void Daemon::announce() {
+  server_->stop_listening();
+  if (auto bound = presence_->announce(); !bound) log_.line(bound.error().message);
+  if (auto listening = server_->listen(presence_->listener_fd()); !listening) log_.line(listening.error().message);
+}
+
+// Something in the folder was removed or renamed.
+void Daemon::keep_address() {
+  if (server_->shutting_down() || server_->handing_over()) return;
+  if (!presence_->owned()) {
+    // Another daemon can take the address now, and nobody finds this one.
+    log_.line("leaving: the lock file or its folder was removed");
+    server_->shut_down(false);
+  } else if (!presence_->reachable()) {
+    log_.line("the socket was removed or replaced: binding it again");
+    announce();
+  }
+}
+
+void Daemon::serve() {
+  Server::Hooks hooks;
+  hooks.withdraw = [this] { return presence_->withdraw(); };
+  hooks.announce = [this] { announce(); };
+  hooks.share_lock = [this] { return presence_->share_lock(); };
+  hooks.disown = [this] { presence_->disown(); };
+  hooks.keep_address = [this] { keep_address(); };
+  server_ = std::make_unique<Server>(*loop_, log_, server_settings(options_), std::move(hooks));
+  if (auto listening = server_->listen(presence_->listener_fd()); !listening) {
+    (void)cannot_serve(listening.error().message);
     return;
   }
-  const FolderWatch folder(loop, options.address.dir_path, [&] {
-    if (server->shutting_down()) return;
-    if (!presence.owned()) {
-      // Another daemon can take the address now, and nobody finds this one.
-      log.line("leaving: the lock file or its folder was removed");
-      server->shut_down(false);
-    } else if (!presence.reachable()) {
-      log.line("the socket was removed or replaced: binding it again");
-      announce();
-    }
-  });
-  const SignalWatch children(loop, SIGCHLD, [&] { server->reap(); });
-  const SignalWatch terminate(loop, SIGTERM, [&] { server->shut_down(true); });
-  const SignalWatch interrupt(loop, SIGINT, [&] { server->shut_down(true); });
-  const SignalWatch hang_up(loop, SIGHUP, [&] { server->shut_down(true); });
-  readiness.ready();
-  log.line("serving " + options.root + " at " + options.address.socket_path());
-  loop.run();
-  server.reset();
+  const FolderWatch folder(*loop_, options_.address.dir_path, [this] { keep_address(); });
+  const SignalWatch children(*loop_, SIGCHLD, [this] { server_->reap(); });
+  const SignalWatch terminate(*loop_, SIGTERM, [this] { server_->shut_down(true); });
+  const SignalWatch interrupt(*loop_, SIGINT, [this] { server_->shut_down(true); });
+  const SignalWatch hang_up(*loop_, SIGHUP, [this] { server_->shut_down(true); });
+  presence_->confirm();
+  presence_->describe(log_, options_.root, options_.python);
+  readiness_.ready();
+  log_.line("serving " + options_.root + " at " + presence_->address().socket_path());
+  loop_->run();
+  server_.reset();
+}
+
+int Daemon::run() {
+  if (auto settled = settle(); !settled) return cannot_serve(settled.error().message);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  auto loop = Loop::create();
+  if (!loop) return cannot_serve(loop.error().message);
+  loop_ = std::move(*loop);
+  serve();
+  log_.line("left");
+  return 0;
 }
 
 }  // namespace
@@ -153,24 +173,7 @@ int run_daemon(DaemonOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   DaemonLog log;
   ReadinessPipe readiness = options.ready_fd >= 0 ? ReadinessPipe(options.ready_fd) : ReadinessPipe();
-  const Address& address = options.address;
-  auto lock = FileLock::try_lock(address.dir.get(), address.life_lock, address.path_of(address.life_lock));
-  if (!lock) return cannot_serve(log, readiness, lock.error().message);
-  if (!lock->has_value()) {
-    const std::string holder = "the daemon with pid " + std::to_string(read_pid(address));
-    return cannot_serve(log, readiness, "serve: " + holder + " holds " + address.path_of(address.life_lock));
-  }
-  Presence presence(address, std::move(**lock));
-  if (auto bound = presence.announce(); !bound) return cannot_serve(log, readiness, bound.error().message);
-  // A full disk hinders `pfast list`, nothing else.
-  if (auto written = write_pid(address, ::getpid()); !written) log.line(written.error().message);
-  if (auto written = write_note(address, options.root, options.python); !written) log.line(written.error().message);
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  auto loop = Loop::create();
-  if (!loop) return cannot_serve(log, readiness, loop.error().message);
-  serve(options, **loop, log, presence, readiness);
-  log.line("left");
-  return 0;
+  return Daemon(std::move(options), log, std::move(readiness)).run();
 }
 
 }  // namespace pf::ctl

@@ -34,7 +34,7 @@ bool accepts_connections(const Address& address) {
 
 // What lies at the address may be replaced when it is a socket that nobody serves. Whoever serves without our life lock
 // (the predecessor's daemon at an explicit address) is not robbed of its name.
-core::Status check_replaceable(const Address& address) {
+core::Status check_replaceable(const Address& address, bool replace_served) {
   struct stat info;
   if (::fstatat(address.dir.get(), address.socket.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     return errno == ENOENT ? core::ok_status() : named_error(address, "look at", errno);
@@ -43,7 +43,7 @@ core::Status check_replaceable(const Address& address) {
     return text::error(core::ErrorCode::refused, "listen at '" + address.socket_path() + "': what lies there is no socket (" +
                                                      text::owner_and_mode(info) + "): choose another address");
   }
-  if (!accepts_connections(address)) return core::ok_status();
+  if (replace_served || !accepts_connections(address)) return core::ok_status();
   return text::error(core::ErrorCode::exists, "listen at '" + address.socket_path() + "': another program serves that address (" +
                                                   text::owner_and_mode(info) + "): end it or choose another address");
 }
@@ -66,11 +66,11 @@ bool Listener::still_in_place() const noexcept { return dir_.valid() && is_at(di
 
 bool Listener::unlink_if_ours() noexcept { return still_in_place() && ::unlinkat(dir_.get(), name_.c_str(), 0) == 0; }
 
-core::Result<Listener> bind_listener(const Address& address, const FileLock& life_lock) {
+core::Result<Listener> bind_listener(const Address& address, const FileLock& life_lock, bool replace_served) {
   if (!life_lock.held()) {
     return text::error(core::ErrorCode::invalid_argument, "listen at '" + address.socket_path() + "': the life lock is not held");
   }
-  if (auto checked = check_replaceable(address); !checked) return std::move(checked).error();
+  if (auto checked = check_replaceable(address, replace_served); !checked) return std::move(checked).error();
   auto copy = clone(address);
   if (!copy) return std::move(copy).error();
 

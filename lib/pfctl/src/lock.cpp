@@ -86,6 +86,18 @@ core::Result<FileLock> FileLock::lock(int dir_fd, const std::string& name, const
   }
 }
 
+core::Result<FileLock> FileLock::adopt(core::UniqueFd fd, int dir_fd, const std::string& name, const std::string& path) {
+  // Of a lock that is held by this very open file description, flock is no conflict.
+  if (fd && same_file_at(fd.get(), dir_fd, name.c_str()) && flock_now(fd.get()) == 0) return FileLock(std::move(fd), name);
+  return text::error(core::ErrorCode::refused, "take over the lock '" + path + "': what was handed over is another one");
+}
+
+core::Result<core::UniqueFd> FileLock::share() const {
+  core::UniqueFd copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return core::Error::from_errno("share the lock '" + name_ + "'", errno);
+  return copy;
+}
+
 bool FileLock::still_in_place(int dir_fd) const noexcept { return held() && same_file_at(fd_.get(), dir_fd, name_.c_str()); }
 
 }  // namespace pf::ctl

@@ -32,6 +32,7 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
       spare_fd_(open_spare()),
       idle_timer_(loop, [this] { on_idle_long(); }),
       leave_timer_(loop, [this] { loop_.stop(); }),
+      retire_timer_(loop, [this] { leave_when_retired(); }),
       pool_(std::make_unique<GenerationPool>(loop, log, settings_.pool, [this] { on_pool_change(); })),
       strays_(loop, StrayReaper::World{
                         [this](std::int64_t pid) { return pool_->owns_process(pid); },
@@ -124,6 +125,10 @@ void Server::on_client_gone(Connection& connection) {
   std::shared_ptr<Connection> dead(std::move(found->second));   // its callback is on the stack
   connections_.erase(found);
   loop_.defer([dead] {});
+  if (connection.id() == successor_) {
+    successor_ = 0;
+    hooks_.keep_address();
+  }
 }
 
 // ---------------------------------------------------------------- verbs
@@ -179,6 +184,7 @@ void Server::on_status(Connection& connection) {
   reply.clients = static_cast<std::int64_t>(connections_.size());
   reply.root = settings_.root;
   reply.python = settings_.pool.python;
+  reply.ttl_s = std::chrono::duration<double>(settings_.ttl).count();
   connection.send_event(core::encode(reply));
 }
 
@@ -252,10 +258,11 @@ void Server::on_pool_change() {
 
 // ---------------------------------------------------------------- the end
 
-bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || pool_->booting(); }
+bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || successor_ != 0 || pool_->booting(); }
 
 void Server::note_activity() {
-  if (!shutting_down_) idle_timer_.start(settings_.ttl);
+  last_activity_ = loop_.now();
+  if (!shutting_down_ && !retired_) idle_timer_.start(settings_.ttl);
 }
 
 void Server::on_idle_long() {

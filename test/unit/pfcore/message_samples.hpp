@@ -195,6 +195,7 @@ inline core::StatusReply sample(core::StatusReply message) {
   message.clients = 2;
   message.root = "/suite";
   message.python = "/venv/bin/python";
+  message.ttl_s = 600;
   return message;
 }
 
@@ -204,6 +205,13 @@ inline core::RefreshRequest sample(core::RefreshRequest message) {
   message.request = sample(core::RunRequest{});
   return message;
 }
+
+inline core::HandOverRequest sample(core::HandOverRequest message) {
+  message.done = true;
+  return message;
+}
+
+inline core::HandedOver sample(core::HandedOver message) { return message; }
 
 inline core::Refreshed sample(core::Refreshed message) {
   core::RefreshedGeneration generation;
@@ -367,7 +375,7 @@ void for_every_message(Visit&& visit) {
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
-       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{});
+       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{});
 }
 
 }  // namespace pf::test

@@ -232,6 +232,7 @@ struct StatusReply {
   std::int64_t clients = 0;
   std::string root;
   std::string python;
+  double ttl_s = 0;              // idle time after which it leaves
 };
 
 struct ShutdownReply { static constexpr std::string_view k_type = "bye"; };

@@ -38,6 +38,8 @@ class ClientConnection {
   // Errors: closed, limit, malformed and the decoder's others, system.
   [[nodiscard]] core::Result<std::optional<core::Document>> next_event(
       std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+  // As next_event, for the one answer that brings a descriptor.
+  [[nodiscard]] core::Result<std::optional<core::ReceivedFrame>> next_frame(std::chrono::milliseconds timeout) { return socket_.receive(timeout); }
   void close() noexcept { socket_.close(); }
 
   // Greets over a connected socket: checks the peer, sends Hello, waits for Welcome. For tests and --no-daemon.

@@ -30,6 +30,7 @@ class ConnectionHandler {
   virtual void on_status(Connection& connection) = 0;
   virtual void on_shutdown(Connection& connection, const core::ShutdownRequest& request) = 0;
   virtual void on_refresh(Connection& connection, core::RunRequest request) = 0;
+  virtual void on_hand_over(Connection& connection, const core::HandOverRequest& request) = 0;
   // The client read some of what was queued.
   virtual void on_client_read(Connection& connection) = 0;
   // The connection is over, once; the connection must not be destroyed in this call.
@@ -55,6 +56,7 @@ class Connection final : public RunClient, private ChannelHandler {
   [[nodiscard]] bool greeted() const noexcept { return greeted_; }
   [[nodiscard]] bool is_open() const noexcept { return channel_.is_open(); }
   void send_event(std::string_view payload) override;
+  void send_event(std::string_view payload, std::vector<core::UniqueFd> fds);
   void send_progress(std::string_view payload) override;
   [[nodiscard]] std::size_t queued_bytes() const override { return channel_.queued_bytes(); }
   // Sends the reason and closes once it is written.

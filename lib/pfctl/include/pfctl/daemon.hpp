@@ -19,9 +19,10 @@ struct DaemonOptions {
   Milliseconds boot_deadline{30000};
   std::size_t default_workers = 0;       // 0 = what the machine is good for
   bool scope_all = false;                // settings: scope = "all"
+  bool take_over = false;                // from the daemon that serves the address now
 };
 
-// Takes the life lock, binds the address, serves until it is told to leave, and removes what it made. Blocks; owns the
+// Takes the life lock (or has it handed over), binds the address, serves until it is told to leave, and removes what it made. Blocks; owns the
 // process' signals and is a subreaper from then on. Returns 0, or 72 when it could not start: the reason is on stderr and
 // on the readiness channel.
 [[nodiscard]] int run_daemon(DaemonOptions options);

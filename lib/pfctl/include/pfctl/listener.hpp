@@ -24,7 +24,7 @@ class Listener {
   bool unlink_if_ours() noexcept;
 
  private:
-  friend core::Result<Listener> bind_listener(const Address&, const FileLock&);
+  friend core::Result<Listener> bind_listener(const Address&, const FileLock&, bool);
   core::UniqueFd fd_;
   core::UniqueFd dir_;
   std::string name_;
@@ -35,6 +35,7 @@ class Listener {
 // Binds to a temporary name, chmod 0600, listen, rename over the address: at no moment does the address name a socket
 // that does not accept. Non-blocking, close-on-exec. `life_lock` is the proof that nobody else may do so now.
 // Errors: invalid_argument (the lock is not held), refused (something that is no socket lies there), system.
-[[nodiscard]] core::Result<Listener> bind_listener(const Address& address, const FileLock& life_lock);
+// `replace_served`: somebody serves there who has shared the life lock with us; he goes on with those who are in his queue.
+[[nodiscard]] core::Result<Listener> bind_listener(const Address& address, const FileLock& life_lock, bool replace_served = false);
 
 }  // namespace pf::ctl

@@ -24,6 +24,12 @@ class FileLock {
   [[nodiscard]] static core::Result<FileLock> lock(int dir_fd, const std::string& name, const std::string& path,
                                                    std::chrono::milliseconds timeout);
 
+  // A lock that another process shares with us: the descriptor of share(), sent over a socket. It is held until both have let go.
+  // Errors: refused (it is not the lock of the file that lies there, or somebody else holds that one).
+  [[nodiscard]] static core::Result<FileLock> adopt(core::UniqueFd fd, int dir_fd, const std::string& name, const std::string& path);
+  // Errors: system.
+  [[nodiscard]] core::Result<core::UniqueFd> share() const;
+
   [[nodiscard]] bool held() const noexcept { return fd_.valid(); }
   // False when the file at the path is no longer the locked one: somebody removed or replaced it, and another process
   // could take "the" lock too.

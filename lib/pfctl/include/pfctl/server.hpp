@@ -40,6 +40,12 @@ class Server final : private ConnectionHandler {
     std::function<bool()> withdraw;
     // Undoes withdraw: a client came at the last moment.
     std::function<void()> announce;
+    // The life lock, for a daemon that is going to serve the same address.
+    std::function<core::Result<core::UniqueFd>()> share_lock;
+    // That daemon serves it now.
+    std::function<void()> disown;
+    // That daemon has not come so far: see that the address still leads here.
+    std::function<void()> keep_address;
   };
 
   Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks);
@@ -54,6 +60,8 @@ class Server final : private ConnectionHandler {
   // Ends every run and generation and then the loop; at_once: does not wait for runs.
   void shut_down(bool at_once);
   [[nodiscard]] bool shutting_down() const noexcept { return shutting_down_; }
+  // The address is a successor's, or about to be: whatever lies there is not this daemon's to mend.
+  [[nodiscard]] bool handing_over() const noexcept { return retired_ || successor_ != 0; }
   // Children ended: SIGCHLD.
   void reap();
 
@@ -63,6 +71,7 @@ class Server final : private ConnectionHandler {
   void on_status(Connection& connection) override;
   void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
   void on_refresh(Connection& connection, core::RunRequest request) override;
+  void on_hand_over(Connection& connection, const core::HandOverRequest& request) override;
   void on_client_read(Connection& connection) override;
   void on_client_gone(Connection& connection) override;
 
@@ -74,6 +83,8 @@ class Server final : private ConnectionHandler {
   void on_idle_long();
   void note_activity();
   void leave_when_done();
+  void retire();
+  void leave_when_retired();
   [[nodiscard]] bool busy() const;
   [[nodiscard]] Run* find_run(const Connection& connection);
 
@@ -87,6 +98,7 @@ class Server final : private ConnectionHandler {
   core::UniqueFd spare_fd_;             // given up for a moment to tell a client that there are no descriptors
   Timer idle_timer_;
   Timer leave_timer_;
+  Timer retire_timer_;
   std::map<std::int64_t, std::unique_ptr<Connection>> connections_;
   std::map<std::int64_t, std::unique_ptr<Run>> runs_;            // by run id
   std::map<std::int64_t, std::int64_t> run_of_connection_;
@@ -96,6 +108,9 @@ class Server final : private ConnectionHandler {
   std::int64_t next_connection_ = 1;
   std::int64_t next_run_ = 1;
   std::int64_t newest_generation_ = 0;
+  std::int64_t successor_ = 0;          // connection of the daemon that takes the address
+  TimePoint last_activity_{};
+  bool retired_ = false;
   bool shutting_down_ = false;
   bool at_once_ = false;
 };
