@@ -153,7 +153,7 @@ class TestRuns:
         result = run(daemon, suite(do_all="sleep:0.3"))
         progress = result.of("progress")
         assert progress and progress[0]["total"] == 6
-        assert progress[0]["running"][0][0] == "gw0"
+        assert {name for name, *_ in progress[0]["running"]} <= {"gw0", "gw1"} and progress[0]["running"]
 
     def test_two_runs_at_once_on_one_generation(self, daemon: Daemon) -> None:
         run(daemon, SUITE)

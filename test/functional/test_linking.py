@@ -112,7 +112,7 @@ def test_headers_stand_alone(installed: dict[str, str], tmp_path: Path) -> None:
     assert "pickle_reader.hpp" in headers and "messages.hpp" in headers
     for header in headers:
         text = (include / "pfcore" / header).read_text()
-        assert header == "export.hpp" or text.count("PF_CORE_API_BEGIN\nnamespace pf::core {") == 1, f"{header} shows nothing"
+        assert header == "export.hpp" or text.count("PF_CORE_API_BEGIN\nnamespace pf::core") == 1, f"{header} shows nothing"
         source = tmp_path / f"{header}.cpp"
         source.write_text(f"#include <pfcore/{header}>\n#include <pfcore/{header}>\n")
         checked("c++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", *flags, source)
