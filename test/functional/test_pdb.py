@@ -93,7 +93,7 @@ def test_post_mortem(case: Case, terminal: Start) -> None:
 
 
 def press_until(one: Terminal, key: str, text: str) -> None:
-    """As a person would: CPython's readline overlooks a signal that comes between its prompt and its wait for input."""
+    """As a person would. About one Ctrl-C in thirty that comes with the prompt is overlooked; why is not known yet."""
     for attempt in range(5):
         one.send(key)
         try:
