@@ -126,6 +126,40 @@ def test_the_shared_library_shows_its_own_names_only(installed: dict[str, str]) 
     assert not [line for line in strong if "pf::core::" not in line]
 
 
+def test_a_parent_meson_project_links_pfcore_alone(tmp_path: Path) -> None:
+    """pfast as a subproject: dependency('pfcore') is its library, and nothing else of pfast is configured."""
+    (tmp_path / "subprojects").mkdir()
+    (tmp_path / "subprojects" / "pfast").symlink_to(ROOT)
+    (tmp_path / "meson.build").write_text("""
+project('parent', 'cpp', default_options: ['cpp_std=c++20'])
+pfcore_dep = dependency('pfcore', fallback: 'pfast', default_options: ['programs=false', 'default_library=static'])
+executable('reads', 'reads.cpp', dependencies: pfcore_dep)
+""")
+    (tmp_path / "reads.cpp").write_text("""
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include <pfcore/canon.hpp>
+#include <pfcore/pickle_reader.hpp>
+
+int main() {
+  const std::string pickle{std::istreambuf_iterator<char>(std::cin), {}};
+  const auto document = pf::core::decode_pickle(pickle, pf::core::Limits::control());
+  if (!document) return 1;
+  std::cout << pf::core::canonical_text(document->root());
+}
+""")
+    build = tmp_path / "build"
+    only_here = {**os.environ, "PKG_CONFIG_PATH": ""}
+    said = checked(tool("meson"), "setup", build, tmp_path, "--force-fallback-for=pfcore", env=only_here)
+    assert "libuv" not in said and "pybind11" not in said
+    checked(tool("ninja"), "-C", build, env=only_here)
+    done = subprocess.run([build / "reads"], input=pickle.dumps([1, "a"]), capture_output=True)
+    assert done.returncode == 0 and done.stdout == b"l[i1,s61]"
+    assert subprocess.run([build / "reads"], input=b"cos\nsystem\n.").returncode == 1
+
+
 def test_examples_run_on_a_real_stream(case: Case, examples: Path, installed: dict[str, str], tmp_path: Path) -> None:
     case.write(SUITE)
     first, second, merged = tmp_path / "first.bin", tmp_path / "second.bin", tmp_path / "merged.xml"

@@ -6,6 +6,19 @@
 namespace pf::core {
 namespace {
 
+// GCC's and Clang's vector extension: a register of every 64-bit machine.
+using Bytes = std::uint8_t __attribute__((vector_size(16)));
+using SignedBytes = std::int8_t __attribute__((vector_size(16)));
+using Words = std::uint64_t __attribute__((vector_size(16)));
+
+template <class Vector>
+Vector load(const char* at) noexcept {
+  Vector vector;
+  std::memcpy(&vector, at, sizeof vector);
+  return vector;
+}
+
+constexpr std::uint64_t k_high_bits = 0x8080808080808080u;
 constexpr std::string_view k_replacement = "\xEF\xBF\xBD";
 
 struct LeadByte {
@@ -43,7 +56,6 @@ std::size_t valid_sequence(std::string_view text) noexcept {
 
 // Bytes at the start that are valid; ASCII in steps of eight, since nearly all text is nothing else.
 std::size_t valid_prefix(std::string_view text) noexcept {
-  constexpr std::uint64_t k_high_bits = 0x8080808080808080u;
   std::size_t at = 0;
   while (at < text.size()) {
     if (at + sizeof(std::uint64_t) <= text.size()) {
@@ -62,6 +74,51 @@ std::size_t valid_prefix(std::string_view text) noexcept {
     at += length;
   }
   return at;
+}
+
+// Sixteen bytes of text at once, for what most text with something beyond ASCII is: sequences of two and three bytes. A byte
+// has to continue a sequence exactly where the lead bytes one and two before it say so. Lead bytes that need a closer look
+// (possible overlong forms, four bytes, none at all) count as doubtful.
+class CommonUtf8 {
+public:
+  static constexpr std::size_t k_step = sizeof(Bytes);
+  static constexpr std::size_t k_before = 2;
+
+  // Of the k_step bytes at `at`; the k_before bytes in front of them are read too.
+  void take(const char* at) noexcept {
+    const Bytes now = load<Bytes>(at), one_before = load<Bytes>(at - 1), two_before = load<Bytes>(at - 2);
+    const Bytes continues = mask(reinterpret_cast<SignedBytes>(now) < k_first_no_continuation);
+    const Bytes expected = mask((one_before & 0xC0) == 0xC0) | mask((two_before & 0xE0) == 0xE0);
+    doubts_ |= (continues ^ expected) | mask(now == 0xE0) | mask((now & 0xFE) == 0xC0) | mask((now & 0xF0) == 0xF0);
+  }
+  [[nodiscard]] bool doubtful() const noexcept {
+    const auto halves = reinterpret_cast<Words>(doubts_);
+    return (halves[0] | halves[1]) != 0;
+  }
+
+private:
+  static constexpr std::int8_t k_first_no_continuation = -64;  // 0xC0; continuation bytes are -128 to -65
+
+  static Bytes mask(SignedBytes comparison) noexcept { return reinterpret_cast<Bytes>(comparison); }
+
+  Bytes doubts_{};
+};
+
+// False says nothing.
+bool is_common_utf8(std::string_view text) noexcept {
+  constexpr std::size_t k_step = CommonUtf8::k_step, k_before = CommonUtf8::k_before;
+  if (text.size() < k_step) return false;
+  CommonUtf8 seen;
+  char edge[k_before + k_step] = {};
+  std::memcpy(edge + k_before, text.data(), k_step);
+  seen.take(edge + k_before);
+  std::size_t at = k_step;
+  for (; at + k_step <= text.size(); at += k_step) seen.take(text.data() + at);
+  // At least one null byte follows: a sequence that the end cuts off is seen by it.
+  std::memset(edge, 0, sizeof edge);
+  std::memcpy(edge, text.data() + at - k_before, k_before + text.size() - at);
+  seen.take(edge + k_before);
+  return !seen.doubtful();
 }
 
 }  // namespace
@@ -84,7 +141,19 @@ Utf8Step utf8_step(std::string_view text) noexcept {
   return {code, kind.length, true};
 }
 
-bool is_utf8(std::string_view text) noexcept { return valid_prefix(text) == text.size(); }
+bool is_long_ascii(std::string_view text) noexcept {
+  constexpr std::size_t k_register = sizeof(Words), k_step = 4 * k_register;
+  const auto step = [&](std::size_t at) {
+    const char* const data = text.data() + at;
+    return (load<Words>(data) | load<Words>(data + k_register)) |
+           (load<Words>(data + 2 * k_register) | load<Words>(data + 3 * k_register));
+  };
+  Words bits = step(text.size() - k_step);  // overlaps the last whole step
+  for (std::size_t at = 0; at + k_step <= text.size(); at += k_step) bits |= step(at);
+  return ((bits[0] | bits[1]) & k_high_bits) == 0;
+}
+
+bool is_utf8(std::string_view text) noexcept { return is_common_utf8(text) || valid_prefix(text) == text.size(); }
 
 std::string repair_utf8(std::string_view text) {
   std::string out;

@@ -18,9 +18,11 @@ struct Utf8Step {
 [[nodiscard]] Utf8Step utf8_step(std::string_view text) noexcept;
 
 // Nearly all text is.
+[[nodiscard]] bool is_long_ascii(std::string_view text) noexcept;  // of at least 64 bytes
 [[nodiscard]] inline bool is_ascii(std::string_view text) noexcept {
   constexpr std::uint64_t k_high_bits = 0x8080808080808080u;
   constexpr std::size_t k_word = sizeof(std::uint64_t);
+  if (text.size() >= 64) return is_long_ascii(text);
   const auto word = [data = text.data()](std::size_t at) {
     std::uint64_t bits = 0;
     std::memcpy(&bits, data + at, k_word);
@@ -31,11 +33,7 @@ struct Utf8Step {
     for (const char c : text) bits |= static_cast<std::uint8_t>(c);
     return (bits & k_high_bits) == 0;
   }
-  std::size_t at = 0;
-  for (; at + 4 * k_word <= text.size(); at += 4 * k_word) {
-    bits |= (word(at) | word(at + k_word)) | (word(at + 2 * k_word) | word(at + 3 * k_word));
-  }
-  for (; at + k_word <= text.size(); at += k_word) bits |= word(at);
+  for (std::size_t at = 0; at + k_word <= text.size(); at += k_word) bits |= word(at);
   bits |= word(text.size() - k_word);  // overlaps the one before
   return (bits & k_high_bits) == 0;
 }
