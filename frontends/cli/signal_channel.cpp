@@ -8,9 +8,9 @@ namespace pf::cli {
 SignalChannel::SignalChannel() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGWINCH}) ::sigaddset(&set, number);
-  for (const int number : {SIGHUP, SIGTSTP}) {
-    // nohup: what the parent chose to ignore stays ignored.
+  for (const int number : {SIGTERM, SIGWINCH}) ::sigaddset(&set, number);
+  for (const int number : {SIGHUP, SIGINT, SIGTSTP}) {
+    // nohup, or a script's job in the background: what the parent chose to ignore stays ignored.
     struct sigaction action {};
     if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
     ::sigaddset(&set, number);

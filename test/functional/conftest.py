@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,13 @@ from terminal import Terminal  # noqa: E402
 #: Stories that are told already and not true yet, a node id's beginning a line; each is work, none is an excuse.
 #: PFAST_TEST_NOT_YET=1 runs them.
 NOT_YET = Path(__file__).with_name("not_yet.txt")
+
+
+def pytest_configure() -> None:
+    """A script's job in the background is started with these ignored, and what is ignored stays so in every program started here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

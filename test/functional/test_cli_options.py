@@ -481,21 +481,21 @@ def test_several_runs_have_the_worst_exit_code(case: Case, daemon: Start, codes:
     assert fake.argv == ["-x"]
 
 
-def test_a_client_that_ignores_hang_ups_goes_on(case: Case, daemon: Start) -> None:
-    """nohup pfast run"""
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT], ids=["nohup", "a script's job in the background"])
+def test_a_client_that_ignores_a_signal_goes_on(case: Case, daemon: Start, number: signal.Signals) -> None:
 
     def script(conversation: Conversation) -> None:
         started.set()
-        assert hung_up.wait(20)
+        assert signalled.wait(20)
         conversation.send(fake_daemon.finished(0))
 
-    started, hung_up = threading.Event(), threading.Event()
+    started, signalled = threading.Event(), threading.Event()
     daemon(script)
-    command = f"trap '' HUP; exec '{case.pfast_path}' run"
+    command = f"trap '' {number.value}; exec '{case.pfast_path}' run"
     with subprocess.Popen(["sh", "-c", command], cwd=case.project, env=case.env, stdout=subprocess.DEVNULL) as process:
         assert started.wait(20)
-        process.send_signal(signal.SIGHUP)
-        hung_up.set()
+        process.send_signal(number)
+        signalled.set()
         assert process.wait(20) == 0
 
 
