@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -487,8 +488,11 @@ def test_a_client_that_ignores_a_signal_goes_on(case: Case, daemon: Start, numbe
     def script(conversation: Conversation) -> None:
         started.set()
         assert signalled.wait(20)
+        with contextlib.suppress(TimeoutError):
+            heard.append(conversation.receive(timeout=0.3))
         conversation.send(fake_daemon.finished(0))
 
+    heard: list[object] = []
     started, signalled = threading.Event(), threading.Event()
     daemon(script)
     command = f"trap '' {number.value}; exec '{case.pfast_path}' run"
@@ -497,6 +501,7 @@ def test_a_client_that_ignores_a_signal_goes_on(case: Case, daemon: Start, numbe
         process.send_signal(number)
         signalled.set()
         assert process.wait(20) == 0
+    assert not heard
 
 
 # -- a daemon of one's own ---------------------------------------------------------------------------------------------
