@@ -150,6 +150,7 @@ void GenerationPool::record_check(std::int64_t run_id, std::int64_t generation_i
   wait.checked[generation_id] = !change.has_value();
   Generation* generation = find(generation_id);
   if (generation == nullptr) return;
+  tell_watch_problem(*generation);
   if (!change) {
     generation->mark_fresh();
     return;
@@ -159,6 +160,14 @@ void GenerationPool::record_check(std::int64_t run_id, std::int64_t generation_i
     wait.stale = generation_id;
     wait.stale_reason = *change;
   }
+}
+
+// Every check is a walk then: right, and slower.
+void GenerationPool::tell_watch_problem(const Generation& generation) {
+  const std::string problem = generation.inputs()->watch_problem();
+  if (problem.empty() || problem == told_watch_problem_) return;
+  told_watch_problem_ = problem;
+  log_.line("generation " + std::to_string(generation.id()) + ": every file is looked at before each run: " + problem);
 }
 
 // ---------------------------------------------------------------- ends

@@ -12,8 +12,13 @@
 #include <pfcore/input_identity.hpp>
 #include <pfcore/unique_fd.hpp>
 
+#include "file_watch.hpp"
+
 namespace pf::ctl {
 namespace {
+
+// A watch that is lost again and again costs more than it saves.
+constexpr int k_watches = 16;
 
 enum class Verdict : std::uint8_t { same, suspect, changed, deleted, created };
 
@@ -53,6 +58,11 @@ struct InputSet::State {
   std::vector<Input> inputs;
   std::vector<std::uint32_t> by_folder;      // indices into inputs: those of one folder side by side
 
+  std::optional<FileWatch> watch;
+  bool proved = false;                       // nothing had changed when the watch was already there
+  int watches = 0;
+  std::string watch_problem;
+
   // What the identities say; `suspects` are to be compared by content. First verdict in order of the inputs.
   struct Findings {
     std::vector<std::pair<std::uint32_t, core::InputFile>> suspects;   // index, identity now
@@ -60,6 +70,10 @@ struct InputSet::State {
     Verdict verdict = Verdict::same;
   };
   Findings compare_identities();
+  void start_watch();
+  // True when it is certain without a walk that all inputs are what they were.
+  [[nodiscard]] bool is_quiet();
+  [[nodiscard]] bool is_settled(const Input& input) const { return !input.unsettled || input.file.content_hash.empty(); }
   std::optional<std::string> compare_contents(Findings findings, std::int64_t now_ns);
   [[nodiscard]] std::string reason(Verdict verdict, const Input& input) const;
   [[nodiscard]] std::string_view folder_of(std::uint32_t index) const {
@@ -187,10 +201,57 @@ std::optional<std::string> InputSet::file_change() const { return file_change_at
 
 std::optional<std::string> InputSet::file_change_at(SystemTime now) const {
   const std::lock_guard lock(state_->mutex);
-  State::Findings findings = state_->compare_identities();
+  State& state = *state_;
+  if (state.is_quiet()) return std::nullopt;
+  state.proved = false;
+  // Before the walk: what happens in between is news.
+  if (!state.watch) state.start_watch();
+  State::Findings findings = state.compare_identities();
   // Certain already: no need to read the files of a checkout of thousands.
-  if (findings.verdict != Verdict::same) return state_->reason(findings.verdict, state_->inputs[findings.index]);
-  return state_->compare_contents(std::move(findings), to_ns(now));
+  if (findings.verdict != Verdict::same) return state.reason(findings.verdict, state.inputs[findings.index]);
+  if (auto change = state.compare_contents(std::move(findings), to_ns(now))) return change;
+  state.proved = state.watch && std::all_of(state.inputs.begin(), state.inputs.end(), [&](const Input& input) { return state.is_settled(input); });
+  return std::nullopt;
+}
+
+void InputSet::State::start_watch() {
+  if (watches >= k_watches) return;
+  ++watches;
+  std::vector<FileWatch::Path> paths;
+  paths.reserve(inputs.size());
+  for (const Input& input : inputs) paths.push_back({input.file.path, input.name, is_folder(input.file), input.file.mode == 0});
+  auto started = FileWatch::start(paths, by_folder);
+  if (started) {
+    watch.emplace(std::move(*started));
+    return;
+  }
+  watch_problem = started.error().message;
+  watches = k_watches;
+}
+
+bool InputSet::State::is_quiet() {
+  if (!watch) return false;
+  const FileWatch::News news = watch->take_news();
+  if (news == FileWatch::News::lost) {
+    watch.reset();
+    if (watches >= k_watches) watch_problem = "the folders are moved, or busy, too often";
+  }
+  if (news != FileWatch::News::none || !proved) return false;
+  core::InputFile now;
+  return std::all_of(watch->unwatched().begin(), watch->unwatched().end(), [&](std::uint32_t index) {
+    look_at(AT_FDCWD, inputs[index].file.path.c_str(), now);
+    return compare(inputs[index], now) == Verdict::same;
+  });
+}
+
+std::string InputSet::watch_problem() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->watch_problem;
+}
+
+bool InputSet::watched() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->watch && state_->proved;
 }
 
 std::size_t InputSet::size() const noexcept { return state_->inputs.size(); }
@@ -205,9 +266,8 @@ std::vector<std::string> InputSet::paths() const {
 
 std::size_t InputSet::unsettled() const {
   const std::lock_guard lock(state_->mutex);
-  return static_cast<std::size_t>(std::count_if(state_->inputs.begin(), state_->inputs.end(), [](const Input& input) {
-    return input.unsettled && !input.file.content_hash.empty();
-  }));
+  return static_cast<std::size_t>(
+      std::count_if(state_->inputs.begin(), state_->inputs.end(), [this](const Input& input) { return !state_->is_settled(input); }));
 }
 
 }  // namespace pf::ctl

@@ -120,6 +120,7 @@ class GenerationPool final : private GenerationListener {
   void use(std::int64_t run_id, Generation& generation);
   void check(std::int64_t run_id, Generation& generation);
   void record_check(std::int64_t run_id, std::int64_t generation_id, const std::optional<std::string>& change);
+  void tell_watch_problem(const Generation& generation);
   void boot_for(std::int64_t run_id);
   Generation* start_boot(BootPlan plan);
   [[nodiscard]] BootPlan plan_for(const core::RunRequest& request) const;
@@ -140,6 +141,7 @@ class GenerationPool final : private GenerationListener {
   std::optional<BootPlan> background_;
   std::optional<BootScope> failed_scope_;           // a background boot that came to nothing is not tried again
   std::optional<core::GenerationStatus> last_failure_;
+  std::string told_watch_problem_;
   std::int64_t next_id_ = 1;
   bool closing_ = false;
   std::shared_ptr<GenerationPool*> self_;           // cleared by the destructor: deferred tasks look here

@@ -1,0 +1,158 @@
+#include "file_watch.hpp"
+
+#include <linux/magic.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include <pfcore/input_identity.hpp>
+
+namespace pf::ctl {
+namespace {
+
+constexpr std::uint32_t k_comings = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+constexpr std::uint32_t k_changes = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+constexpr std::uint32_t k_own_end = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_Q_OVERFLOW;
+// /tmp is looked through for a pytest.ini: a folder of strangers whose every event would be heard.
+constexpr std::size_t k_few_absent = 8;
+
+// Local ones of Linux, whose every change goes through this kernel.
+constexpr std::array<long, 8> k_telling_file_systems{EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+                                                     F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, RAMFS_MAGIC, 0x2FC12FC1 /* ZFS */};
+
+bool tells_of_changes(const std::string& folder) {
+  struct statfs info {};
+  if (::statfs(folder.c_str(), &info) != 0) return false;
+  return std::find(k_telling_file_systems.begin(), k_telling_file_systems.end(), static_cast<long>(info.f_type)) !=
+         k_telling_file_systems.end();
+}
+
+std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
+
+struct Wanted {
+  std::vector<std::uint64_t> names;
+  bool listed = false;
+};
+
+}  // namespace
+
+// A link, or a file that has another name elsewhere, changes without a word in this folder.
+void FileWatch::sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names) {
+  names.push_back(hash_of(path.text.substr(path.name)));
+  struct stat info {};
+  const bool there = ::lstat(std::string(path.text).c_str(), &info) == 0;
+  if (there && (S_ISLNK(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink > 1) || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))) {
+    unwatched_.push_back(index);
+  }
+}
+
+core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const std::vector<std::uint32_t>& by_folder) {
+  FileWatch watch;
+  watch.fd_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!watch.fd_.valid()) return core::Error::from_errno("watch files (fs.inotify.max_user_instances)", errno);
+  std::map<std::string, Wanted> wanted;
+  for (std::size_t begin = 0; begin < by_folder.size();) {
+    const auto folder_of = [&](std::size_t at) { return paths[by_folder[at]].text.substr(0, paths[by_folder[at]].name); };
+    std::size_t end = begin + 1;
+    while (end < by_folder.size() && folder_of(end) == folder_of(begin)) ++end;
+    const std::string folder(folder_of(begin));
+    struct stat info {};
+    const bool exists = ::stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+    const bool only_absent = end - begin <= k_few_absent &&
+                             std::all_of(by_folder.begin() + static_cast<std::ptrdiff_t>(begin),
+                                         by_folder.begin() + static_cast<std::ptrdiff_t>(end), [&](std::uint32_t i) { return paths[i].absent; });
+    for (std::size_t at = begin; at < end; ++at) {
+      const std::uint32_t index = by_folder[at];
+      const Path& path = paths[index];
+      if (path.folder) wanted[std::string(path.text)].listed = true;
+      if (!exists || only_absent) watch.unwatched_.push_back(index);
+      else watch.sort_out(path, index, wanted[folder.size() > 1 ? folder.substr(0, folder.size() - 1) : folder].names);
+    }
+    begin = end;
+  }
+  for (auto& [folder, what] : wanted) {
+    if (auto added = watch.add_folder(folder, std::move(what.names), what.listed); !added) return std::move(added).error();
+  }
+  std::sort(watch.folders_.begin(), watch.folders_.end(), [](const Folder& a, const Folder& b) { return a.id < b.id; });
+  return watch;
+}
+
+core::Status FileWatch::add_folder(std::string path, std::vector<std::uint64_t> names, bool listed) {
+  Folder folder;
+  folder.id = ::inotify_add_watch(fd_.get(), path.c_str(), k_comings | k_changes | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+  if (folder.id < 0) return core::Error::from_errno("watch " + path + " (fs.inotify.max_user_watches)", errno);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return core::Error::from_errno("watch " + path, errno);
+  const bool known_device = std::any_of(folders_.begin(), folders_.end(), [&](const Folder& one) { return one.dev == info.st_dev; });
+  if (!known_device && !tells_of_changes(path)) {
+    return core::Error{core::ErrorCode::refused, "watch " + path + ": its file system does not tell of every change"};
+  }
+  folder.dev = info.st_dev;
+  folder.ino = info.st_ino;
+  folder.path = std::move(path);
+  folder.listed = listed;
+  folder.names = std::move(names);
+  std::sort(folder.names.begin(), folder.names.end());
+  folders_.push_back(std::move(folder));
+  return core::ok_status();
+}
+
+FileWatch::News FileWatch::take_news() {
+  const News told = read_events();
+  if (told == News::lost) return told;
+  return still_lead_here() ? told : News::lost;
+}
+
+bool FileWatch::still_lead_here() const {
+  return std::all_of(folders_.begin(), folders_.end(), [](const Folder& folder) {
+    struct stat info {};
+    return ::stat(folder.path.c_str(), &info) == 0 && info.st_dev == folder.dev && info.st_ino == folder.ino;
+  });
+}
+
+FileWatch::News FileWatch::read_events() {
+  alignas(struct inotify_event) std::array<char, 16384> buffer;
+  News news = News::none;
+  for (;;) {
+    const ssize_t got = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return news;
+    if (got <= 0) return News::lost;
+    for (std::size_t at = 0; at + sizeof(struct inotify_event) <= static_cast<std::size_t>(got);) {
+      struct inotify_event event;
+      std::memcpy(&event, buffer.data() + at, sizeof event);
+      const char* const name = buffer.data() + at + sizeof event;
+      news = std::max(news, judge(event.wd, event.mask, {name, event.len > 0 ? ::strnlen(name, event.len) : 0}));
+      at += sizeof event + event.len;
+    }
+  }
+}
+
+FileWatch::News FileWatch::judge(int id, std::uint32_t mask, std::string_view name) const {
+  if ((mask & k_own_end) != 0) return News::lost;
+  News news = News::lost;   // of a watch that is none of ours
+  // Two paths to one folder share a watch.
+  const auto before = [](const Folder& folder, int wanted) { return folder.id < wanted; };
+  for (auto folder = std::lower_bound(folders_.begin(), folders_.end(), id, before); folder != folders_.end() && folder->id == id; ++folder) {
+    if (news == News::lost) news = News::none;
+    if (concerns(*folder, mask, name)) news = News::some;
+  }
+  return news;
+}
+
+bool FileWatch::concerns(const Folder& folder, std::uint32_t mask, std::string_view name) {
+  if (name.empty()) return true;   // the folder itself: its mode, its owner
+  if (std::binary_search(folder.names.begin(), folder.names.end(), hash_of(name))) return true;
+  return folder.listed && (mask & k_comings) != 0 && !core::is_ignored_entry(name);
+}
+
+}  // namespace pf::ctl
