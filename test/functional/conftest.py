@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-pytest.register_assert_rewrite("harness", "oracle")
+pytest.register_assert_rewrite("harness", "oracle", "run_log")
 
 from harness import Case  # noqa: E402
 from terminal import Terminal  # noqa: E402

@@ -283,6 +283,7 @@ void fields(auto& v, Message<Selected> auto& m) {
   v.field("resources", m.resources);
   v.field("seats", m.seats);
   v.field("needs", m.needs);
+  v.bytes("cache_dir", m.cache_dir);
   v.field("deselected", m.deselected);
   v.field("collect_reports", m.collect_reports);
   v.field("maxfail", m.maxfail);

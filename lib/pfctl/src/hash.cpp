@@ -16,10 +16,12 @@
 
 namespace pf::ctl::hash {
 
+std::uint64_t number64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
 std::string hex64(std::string_view text) {
   std::array<char, 24> digits;
   std::snprintf(digits.data(), digits.size(), "%016llx",
-                static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
+                static_cast<unsigned long long>(number64(text)));
   return digits.data();
 }
 

@@ -12,6 +12,7 @@
 
 #include <pfctl/process_info.hpp>
 
+#include "run_plan.hpp"
 #include "worker_link.hpp"
 
 namespace pf::ctl {
@@ -255,9 +256,21 @@ void Run::after_event() {
   if (state_ && state_->done()) finish();
 }
 
+// The client has its answer: from here on time is nobody's.
+void Run::remember() {
+  if (!state_ || state_->measurements().empty()) return;
+  const core::Selected& selected = state_->selected();
+  HistoryStore* store = context_.histories.find(history_path(selected));
+  if (store == nullptr) return;
+  const auto day = std::chrono::duration_cast<std::chrono::days>(std::chrono::system_clock::now().time_since_epoch()).count();
+  state_->measurements().learn(store->history(), selected.nodeids, selected.groups, static_cast<std::uint32_t>(day));
+  store->touch();
+}
+
 void Run::finish() {
   if (std::exchange(done_, true)) return;
   timer_.stop();
+  remember();
   const bool too_narrow = state_ && state_->selected().outside_scope;
   if (controller_) controller_->close();
   for (const auto& worker : workers_) {

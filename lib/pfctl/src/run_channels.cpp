@@ -80,6 +80,13 @@ core::Result<core::UniqueFd> Run::open_worker(std::size_t slot) {
   return std::move(sockets->second);
 }
 
+// Of a suite with a cache: what earlier runs measured.
+const History* Run::known_history(const core::Selected& selected) {
+  if (selected.nodeids.size() < 2) return nullptr;
+  HistoryStore* store = context_.histories.find(history_path(selected));
+  return store != nullptr ? &store->history() : nullptr;
+}
+
 core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, std::size_t workers, bool in_controller) {
   std::vector<core::UniqueFd> ends;
   while (ends.size() < workers) {
@@ -88,7 +95,7 @@ core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, 
     if (!end) break;                       // no descriptors left: fewer workers, as CollectedEvent says
     ends.push_back(std::move(*end));
   }
-  const core::Plan plan = plan_run(selected, request_.options.dist, ends.size());
+  const core::Plan plan = plan_run(selected, request_.options.dist, ends.size(), known_history(selected));
   auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, ends.size()));
   if (!memory) return std::move(memory).error();
   board_ = std::move(*memory);

@@ -69,6 +69,7 @@ void RunState::on_worker_exited(std::int64_t index, std::int64_t pid, int status
   if (slot->exited || slot->pid != pid) return;
   slot->exited = true;
   if (board_) board_->release(static_cast<std::size_t>(index));
+  measurements_.end_worker(static_cast<std::size_t>(index));
   effects_.signal_group(pid, SIGKILL);   // what the worker left behind in its session
   if (slot->state == SlotState::finished) slot->state = SlotState::gone;
   else if (slot->state != SlotState::gone) lose_worker(static_cast<std::size_t>(index), status, now);

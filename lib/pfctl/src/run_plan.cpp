@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <pfctl/run_measurements.hpp>
+
 namespace pf::ctl {
 namespace {
 
@@ -19,9 +21,18 @@ std::vector<std::uint64_t> resource_bits(const core::Selected& selected) {
 
 }  // namespace
 
-core::Plan plan_run(const core::Selected& selected, std::string_view dist, std::size_t workers) {
+std::string history_path(const core::Selected& selected) {
+  // The name has the format's version: another version's file is neither read nor overwritten.
+  return selected.cache_dir.empty() ? std::string() : selected.cache_dir + "/history-1";
+}
+
+core::Plan plan_run(const core::Selected& selected, std::string_view dist, std::size_t workers, const History* history) {
   const std::vector<std::uint64_t> needs = resource_bits(selected);
+  Expectations expected;
+  if (history != nullptr && workers > 1) expected = expectations(*history, selected.nodeids, selected.groups);
   core::PlanInput input;
+  input.expected_s = expected.expected_s;
+  input.setup_s = expected.setup_s;
   input.items = selected.nodeids.size();
   input.groups = selected.groups;
   input.serial = selected.serial;

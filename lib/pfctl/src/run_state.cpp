@@ -56,6 +56,7 @@ void RunState::on_selected(core::Selected selected, TimePoint now) {
   selected_ = std::move(selected);
   if (selected_.groups.size() != selected_.nodeids.size()) selected_.groups.assign(selected_.nodeids.size(), 0);
   tally_ = core::RunTally(selected_.nodeids.size());
+  measurements_ = RunMeasurements(selected_.nodeids.size());
   failed_reports_ = count_failed(selected_.collect_reports);
   select_ms_ = ms_between(forked_at_, now);
   run_since_ = stage_since_ = now;
@@ -104,6 +105,7 @@ void RunState::start_work(TimePoint now) {
 void RunState::on_inline_result(core::ItemResult result, TimePoint) {
   if (stage_ != Stage::inline_run) return;
   failed_reports_ += count_failed(result.phases);
+  measurements_.add(0, result);
   deliver(std::move(result), "");
   heed_maxfail();   // pytest itself stops; this is for the wording
 }
@@ -113,6 +115,7 @@ void RunState::on_result(std::size_t slot, core::ItemResult result, TimePoint) {
   slots_[slot].any_result = true;
   slots_[slot].barren_starts = 0;
   failed_reports_ += count_failed(result.phases);
+  measurements_.add(slot, result);
   deliver(std::move(result), worker_name(slot));
   heed_maxfail();
 }

@@ -150,6 +150,7 @@ core::Selected selected_from_python(const py::dict& fields) {
   selected.resources = texts_from(fields["resources"]);
   selected.seats = numbers_from(fields["seats"]);
   selected.needs = numbers_from(fields["needs"]);
+  selected.cache_dir = bytes_from(fields["cache_dir"]);
   selected.deselected = fields["deselected"].cast<std::int64_t>();
   selected.collect_reports = phases_from(fields["collect_reports"]);
   selected.maxfail = fields["maxfail"].cast<std::int64_t>();

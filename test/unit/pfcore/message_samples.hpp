@@ -295,6 +295,7 @@ inline core::Selected sample(core::Selected message) {
   message.resources = {"db", "port"};
   message.seats = {2, 1};
   message.needs = {0, 1, 1, 0};
+  message.cache_dir = "/p/.pytest_cache/d/pfast";
   message.deselected = 4;
   message.collect_reports = {sample_phase()};
   message.maxfail = 1;

@@ -319,6 +319,7 @@ struct Selected {
   std::vector<std::string> resources;
   U32List seats;                 // per resource: how many items may have it at a time
   U32List needs;                 // pairs: an item, one of its resources
+  std::string cache_dir;         // bytes: pfast's folder in the suite's cache; empty = the suite has no cache
   std::int64_t deselected = 0;
   std::vector<PhaseReport> collect_reports;   // failed and skipped collectors; headline = node id
   std::int64_t maxfail = 0;      // 0 = none

@@ -17,6 +17,7 @@
 #include <pfctl/channel.hpp>
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/generation_pool.hpp>
+#include <pfctl/history_store.hpp>
 #include <pfctl/run_state.hpp>
 
 namespace pf::ctl {
@@ -43,6 +44,7 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
     DaemonLog& log;
     GenerationPool& pool;
     const RunSettings& settings;
+    HistoryStores& histories;
     std::function<void()> on_done;          // no process of the run is left; called from the loop, once
   };
 
@@ -99,6 +101,8 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   void on_sent(Channel&) override { update_pressure(); }
 
   [[nodiscard]] core::Status fork_on(Generation& generation);
+  [[nodiscard]] const History* known_history(const core::Selected& selected);
+  void remember();
   void on_controller_message(std::string_view type, const core::Value& message);
   void on_worker_frame(std::size_t slot, std::string_view payload);
   void on_worker_end(std::size_t slot, const core::Error& why);

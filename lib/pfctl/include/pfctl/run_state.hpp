@@ -20,6 +20,7 @@
 #include <pfcore/run_tally.hpp>
 
 #include <pfctl/loop.hpp>
+#include <pfctl/run_measurements.hpp>
 
 namespace pf::ctl {
 
@@ -112,6 +113,7 @@ class RunState {
   [[nodiscard]] std::int64_t controller_pid() const noexcept { return controller_pid_; }
   [[nodiscard]] const core::Selected& selected() const noexcept { return selected_; }
   [[nodiscard]] const core::RunTally& tally() const noexcept { return tally_; }
+  [[nodiscard]] const RunMeasurements& measurements() const noexcept { return measurements_; }
   // The controller's hooks see every report.
   [[nodiscard]] bool forwards_reports() const noexcept { return setup_.options.reporter == "pytest" || selected_.wants_reports; }
   [[nodiscard]] core::RunStatus status(TimePoint now) const;
@@ -184,6 +186,7 @@ class RunState {
   Stage stage_ = Stage::forking;
   core::Selected selected_;
   core::RunTally tally_;
+  RunMeasurements measurements_;
   std::optional<core::RunBoard> board_;
   std::vector<Slot> slots_;
   std::vector<std::int64_t> pids_;

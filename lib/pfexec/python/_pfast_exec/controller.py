@@ -147,7 +147,7 @@ class Controller:
                 "way": self._way,
                 "why": self._why,
                 "nodeids": [] if over else [str(item.nodeid) for item in self.items],
-                **(distribution.nothing() if over else distribution.describe(self.items, self.request["options"]["dist"])),
+                **(distribution.nothing() if over else distribution.describe(self.config, self.items, self.request["options"]["dist"])),
                 "deselected": self.deselected,
                 "collect_reports": [describe(report) for report in self.collect_reports] if self.native else [],
                 "maxfail": self.failures_to_stop(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from unittest import TestCase
@@ -28,15 +29,31 @@ def prepare(items: Sequence[Any]) -> None:
     _prepared.update((id(item), fixtures.used_by(item)) for item in items)
 
 
-def describe(items: Sequence[Any], dist: str) -> dict[str, Any]:
+def describe(config: Any, items: Sequence[Any], dist: str) -> dict[str, Any]:
     """The fields of ``Selected`` that plans are made of, by the items' places."""
     marks = _all_marks(items)
     serial = array.array("I", [place for place, own in enumerate(marks) if any(mark.name == _SERIAL_MARK for mark in own)])
-    return {"groups": group_words(items, dist, marks), "serial": serial.tobytes(), **_resources(items, marks)}
+    return {
+        "groups": group_words(items, dist, marks),
+        "serial": serial.tobytes(),
+        **_resources(items, marks),
+        "cache_dir": _cache_folder(config),
+    }
 
 
 def nothing() -> dict[str, Any]:
-    return {"groups": b"", "serial": b"", "resources": [], "seats": b"", "needs": b""}
+    return {"groups": b"", "serial": b"", "resources": [], "seats": b"", "needs": b"", "cache_dir": b""}
+
+
+def _cache_folder(config: Any) -> bytes:
+    """pfast's own folder in the suite's cache, made when it is not there; empty when there is no cache, or none to write to."""
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        return b""
+    try:
+        return os.fsencode(cache.mkdir("pfast"))
+    except OSError:
+        return b""
 
 
 def group_words(items: Sequence[Any], dist: str, marks: Sequence[_Marks]) -> bytes:
