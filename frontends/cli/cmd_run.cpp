@@ -38,6 +38,7 @@ core::RunOptions run_options(const Context& context, const RunOptions& options, 
   out.reporter = options.reporter.value_or(context.settings.reporter);
   // With the items on the client's terminal, or a command whose purpose is printing, pytest prints for itself.
   if (!options.reporter && (out.workers == 0 || args.prints)) out.reporter = "pytest";
+  out.boot_timeout_s = options.boot_timeout_s.value_or(context.settings.boot_timeout_s);
   out.timeout_s = options.timeout_s.value_or(context.settings.timeout_s);
   out.full_report = options.full_report;
   out.verbose_plan = options.verbose_plan;

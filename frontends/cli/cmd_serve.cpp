@@ -21,10 +21,6 @@
 namespace pf::cli {
 namespace {
 
-ctl::Milliseconds milliseconds_of(double seconds) {
-  return std::chrono::ceil<ctl::Milliseconds>(std::chrono::duration<double>(seconds));
-}
-
 ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options, std::string forkserver) {
   ctl::DaemonOptions daemon;
   daemon.address = std::move(context.address);
@@ -32,14 +28,12 @@ ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options,
   daemon.python = context.interpreter.executable;
   daemon.forkserver_path = std::move(forkserver);
   daemon.ready_fd = options.ready_fd;
-  daemon.ttl = milliseconds_of(options.ttl_s.value_or(context.settings.ttl_s));
+  daemon.ttl = ctl::milliseconds_of(options.ttl_s.value_or(context.settings.ttl_s));
   daemon.default_workers = context.settings.workers > 0 ? static_cast<std::size_t>(context.settings.workers) : 0;
   daemon.take_over = options.take_over;
+  daemon.memory_bytes = context.settings.memory_mib << 20;
   daemon.scope_all = context.settings.scope == "all";
-  if (const auto limit = ctl::find_env_text(context.env, "PFAST_BOOT_DEADLINE")) {
-    const double seconds = std::strtod(std::string(*limit).c_str(), nullptr);
-    if (seconds > 0 && seconds < 86400) daemon.boot_deadline = milliseconds_of(seconds);
-  }
+  daemon.boot_deadline = ctl::milliseconds_of(context.settings.boot_timeout_s);
   return daemon;
 }
 

@@ -75,6 +75,7 @@ struct Parsed {
   std::string workers;
   std::string run_ttl;
   std::string timeout;
+  std::string boot_timeout;
   std::string start_method;
   int retries = 0;
   ServeOptions serve;
@@ -101,6 +102,7 @@ CLI::App* add_run(CLI::App& app, Parsed& parsed) {
   sub->add_option("--reporter", run.reporter, "Who prints: pfast (native) or pytest itself (pytest)")->check(CLI::IsMember({"native", "pytest"}));
   sub->add_option("--start-method", parsed.start_method, "How workers come to be")->check(CLI::IsMember({"forkserver", "fork", "spawn"}));
   add_ttl(*sub, parsed.run_ttl);
+  sub->add_option("--boot-timeout", parsed.boot_timeout, "Seconds that collecting the suite may take (120)")->type_name("S")->check(check_seconds);
   sub->add_option("--timeout", parsed.timeout, "Seconds that one test may take")->type_name("S")->check(check_seconds);
   sub->add_option("--retries", parsed.retries, "Times that a failed test is tried again")->check(CLI::Range(0, 1000));
   sub->add_option("--runs", run.runs, "Times that the selection is run, one after the other; the exit code is the worst")
@@ -181,6 +183,7 @@ Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, con
   run.workers = workers_from(parsed.workers);
   run.ttl_s = seconds_from(parsed.run_ttl);
   run.timeout_s = seconds_from(parsed.timeout);
+  run.boot_timeout_s = seconds_from(parsed.boot_timeout);
   run.pytest_args = arguments.for_pytest(left_over);
   return run;
 }

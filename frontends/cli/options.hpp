@@ -21,6 +21,7 @@ struct RunOptions {
   std::optional<std::string> dist;
   std::optional<std::string> reporter;
   std::optional<double> ttl_s;
+  std::optional<double> boot_timeout_s;
   std::optional<double> timeout_s;
   int runs = 1;
   std::string dump;              // file, "-" = stdout, empty = none

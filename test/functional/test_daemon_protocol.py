@@ -394,6 +394,15 @@ class TestGenerations:
             assert run(daemon, suite(env_read=["FLAVOUR"]), env={"FLAVOUR": str(flavour)}).code == 0
         wait_for(lambda: len(daemon.status()["generations"]) <= 4)
 
+    def test_no_more_memory_than_allowed(self, start: Callable[..., Daemon]) -> None:
+        daemon = start(memory=1)  # MiB: any two are too many
+        fake = suite(env_read=["FLAVOUR"])
+        for flavour in "abc":
+            assert run(daemon, fake, env={"FLAVOUR": flavour}).code == 0
+            wait_for(lambda: len(daemon.status()["generations"]) == 1)
+        assert "are allowed (memory)" in daemon.log.read_text()
+        assert run(daemon, fake, env={"FLAVOUR": "c"}).phases() == []
+
     def test_concurrent_clients_share_one_boot(self, daemon: Daemon, tmp_path: Path) -> None:
         note = tmp_path / "boots"
         results: list[Run] = []
@@ -441,7 +450,7 @@ class TestGenerations:
         assert run(daemon, SUITE).code == 0
 
     def test_a_boot_that_hangs_is_dumped(self, start: Callable[..., Daemon]) -> None:
-        daemon = start(boot_deadline_s=0.5)
+        daemon = start(boot_timeout_s=0.5)
         result = run(daemon, suite(boot="hang"))
         assert (result.last["code"], result.code) == ("boot-hung", 77)
         assert b"most recent call first" in result.last["output"]

@@ -24,7 +24,7 @@ Event = dict[str, Any]
 class Daemon:
     """`pfast serve --foreground` (the one under test) over the fake forkserver, at an address in *folder*."""
 
-    def __init__(self, folder: Path, ttl_s: float = 600, boot_deadline_s: float = 30) -> None:
+    def __init__(self, folder: Path, ttl_s: float = 600, boot_timeout_s: float = 30, **settings: object) -> None:
         self.folder = folder
         self.address = folder / "d.sock"
         self.log = folder / "daemon.log"
@@ -33,7 +33,8 @@ class Daemon:
         launcher.chmod(0o755)
         options = {"--address": self.address, "--root": folder, "--python": sys.executable, "--ttl": ttl_s}
         arguments = ["serve", "--foreground", *(str(part) for option in options.items() for part in option)]
-        env = {**os.environ, "PFAST_FORKSERVER": str(launcher), "PFAST_BOOT_DEADLINE": str(boot_deadline_s)}
+        env = {**os.environ, "PFAST_FORKSERVER": str(launcher), "PFAST_BOOT_TIMEOUT": str(boot_timeout_s)}
+        env |= {f"PFAST_{name.upper()}": str(value) for name, value in settings.items()}
         reading, writing = os.pipe()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -76,6 +76,7 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("color", m.color);
   v.field("start_method", m.start_method);
   v.field("timeout_s", m.timeout_s);
+  v.field("boot_timeout_s", m.boot_timeout_s);
   v.field("retries", m.retries);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);

@@ -12,6 +12,7 @@
 namespace pf::ctl {
 namespace {
 
+constexpr std::int64_t k_most_memory_mib = std::int64_t{1} << 40;
 constexpr std::int64_t k_max_retries = 1000;
 
 // Python takes "1_000": an underscore between digits. nullopt: no number for Python either.
@@ -69,9 +70,21 @@ bool assign_ttl(Settings& settings, const RawValue& value) {
   return true;
 }
 
+bool assign_boot_timeout(Settings& settings, const RawValue& value) {
+  if (!value.number || !is_positive_time(*value.number)) return false;
+  settings.boot_timeout_s = *value.number;
+  return true;
+}
+
 bool assign_timeout(Settings& settings, const RawValue& value) {
   if (!value.number || (*value.number != 0 && !is_positive_time(*value.number))) return false;
   settings.timeout_s = *value.number;
+  return true;
+}
+
+bool assign_memory(Settings& settings, const RawValue& value) {
+  if (!value.integer || *value.integer < 0 || *value.integer > k_most_memory_mib) return false;
+  settings.memory_mib = *value.integer;
   return true;
 }
 
@@ -112,8 +125,10 @@ const std::vector<SettingKey>& setting_keys() {
       {"reporter", "REPORTER", "\"native\" or \"pytest\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.reporter, value, {"native", "pytest"}); }},
       {"ttl", "TTL", "a number of seconds greater than 0", assign_ttl},
+      {"boot-timeout", "BOOT_TIMEOUT", "a number of seconds greater than 0", assign_boot_timeout},
       {"timeout", "TIMEOUT", "a number of seconds, 0 for none", assign_timeout},
       {"retries", "RETRIES", "a number from 0 to 1000", assign_retries},
+      {"memory", "MEMORY", "a number of MiB, 0 for half of the machine's", assign_memory},
       {"scope", "SCOPE", "\"all\" or \"asked\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.scope, value, {"all", "asked"}); }},
       {"start-method", "START_METHOD", "\"forkserver\", \"fork\" or \"spawn\"",

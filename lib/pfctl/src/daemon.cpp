@@ -16,6 +16,7 @@
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/daemon_process.hpp>
 #include <pfctl/server.hpp>
+#include <pfctl/machine_memory.hpp>
 #include <pfctl/worker_count.hpp>
 
 #include "presence.hpp"
@@ -66,6 +67,7 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.pool.python = options.python;
   settings.pool.root = options.root;
   settings.pool.boot_deadline = options.boot_deadline;
+  settings.pool.max_bytes = options.memory_bytes > 0 ? options.memory_bytes : machine_memory_bytes() / 2;
   settings.pool.scope_all = options.scope_all;
   settings.pool.nofile = raise_descriptor_limit();
   settings.run.default_workers = options.default_workers;

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstdio>
 #include <utility>
 
 #include <pfctl/process_info.hpp>
@@ -17,6 +18,12 @@ constexpr Milliseconds k_look{500};
 constexpr int k_looks = 3;                 // in a row, before a stopped process is given up
 constexpr std::int64_t k_exit_not_started = 72;
 constexpr std::int64_t k_exit_boot_hung = 77;
+
+std::string seconds_text(Milliseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(time).count());
+  return text;
+}
 
 }  // namespace
 
@@ -45,10 +52,9 @@ Generation::Generation(Loop& loop, DaemonLog& log, GenerationListener& listener,
 
 Generation::~Generation() = default;
 
-core::Status Generation::start(Milliseconds deadline) {
+core::Status Generation::start() {
   boot_started_ = loop_.now();
   boot_clock_ = std::chrono::system_clock::now();
-  deadline_ms_ = deadline;
   auto process = ForkserverProcess::spawn(loop_, *this, log_, plan_.spec);
   if (!process) {
     state_ = GenerationState::failed;
@@ -68,7 +74,7 @@ core::Status Generation::start(Milliseconds deadline) {
   request.program = plan_.program;
   request.umask = plan_.umask;
   process_->boot(request);
-  deadline_.start(deadline);
+  deadline_.start(plan_.deadline);
   stop_watch_.start(k_look, k_look);
   log_.line("generation " + std::to_string(id_) + ": boots as process " + std::to_string(pid()) + " (" + plan_.why + ")");
   return core::ok_status();
@@ -139,7 +145,7 @@ void Generation::on_forkserver_gone(int status) {
       // A code of 0 would be a green answer to a run that did not happen.
       fail("collection-failed", message, "", exit_code == 0 ? k_exit_not_started : exit_code);
     } else if (dumped_) {
-      fail("boot-hung", "collect the suite within " + std::to_string(deadline_ms_.count() / 1000) + " s",
+      fail("boot-hung", "collect the suite within " + seconds_text(plan_.deadline),
            "the stacks above show what it was doing; --boot-timeout gives it longer", k_exit_boot_hung);
     } else {
       killed_ = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <pfctl/generation_pool.hpp>
+#include <pfctl/process_info.hpp>
 
 namespace pf::ctl {
 namespace {
@@ -22,6 +23,8 @@ BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
   plan.program = request.program;
   plan.umask = request.umask;
   plan.root = settings_.root;
+  plan.deadline = settings_.boot_deadline;
+  if (request.options.boot_timeout_s > 0) plan.deadline = milliseconds_of(request.options.boot_timeout_s);
   plan.scope = scope_of(request.argv, request.cwd);
   if (settings_.scope_all) plan.scope = BootScope{{}, true};
   return plan;
@@ -73,7 +76,7 @@ Generation* GenerationPool::start_boot(BootPlan plan) {
   GenerationListener& listener = *this;
   generations_.push_back(std::make_unique<Generation>(loop_, log_, listener, next_id_++, std::move(plan)));
   Generation& generation = *generations_.back();
-  if (auto started = generation.start(settings_.boot_deadline); !started) {
+  if (auto started = generation.start(); !started) {
     last_failure_ = generation.status(loop_.now());
     return nullptr;
   }
@@ -143,6 +146,15 @@ void GenerationPool::start_background() {
   if (start_boot(std::move(plan)) == nullptr) bury(*generations_.back());
 }
 
+std::int64_t GenerationPool::held_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& generation : generations_) {
+    if (generation->usable()) bytes += process_rss_bytes(generation->pid());
+  }
+  return bytes;
+}
+
+// The one that was used last stays, whatever it holds.
 void GenerationPool::evict() {
   for (;;) {
     std::size_t usable = 0;
@@ -152,7 +164,13 @@ void GenerationPool::evict() {
       ++usable;
       if (generation->users() == 0 && (oldest == nullptr || generation->last_used() < oldest->last_used())) oldest = generation.get();
     }
-    if (usable <= settings_.max_generations || oldest == nullptr) return;
+    const bool too_many = usable > settings_.max_generations;
+    const bool too_large = usable > 1 && settings_.max_bytes > 0 && held_bytes() > settings_.max_bytes;
+    if ((!too_many && !too_large) || oldest == nullptr) return;
+    log_.line("generation " + std::to_string(oldest->id()) + ": leaves, used longest ago: " +
+              (too_many ? "more than " + std::to_string(settings_.max_generations) + " are warm"
+                        : "together they hold " + std::to_string(held_bytes() >> 20) + " MiB, " + std::to_string(settings_.max_bytes >> 20) +
+                              " are allowed (memory)"));
     oldest->dismiss();
   }
 }

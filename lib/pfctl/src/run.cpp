@@ -95,6 +95,7 @@ core::Status Run::fork_on(Generation& generation) {
   setup.default_workers = context_.settings.default_workers;
   setup.received = received_;
   setup.times = context_.settings.times;
+  if (request_.options.boot_timeout_s > 0) setup.times.select = milliseconds_of(request_.options.boot_timeout_s);
   fork_sent_ = context_.loop.now();
   const double waited_ms = ms_between(received_, fork_sent_);
   if (booted_) setup.boot_ms = ms_between(generation.boot_started(), generation.boot_ended());

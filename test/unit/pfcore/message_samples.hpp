@@ -71,6 +71,7 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.color = "yes";
   message.options.start_method = "fork";
   message.options.timeout_s = 1.5;
+  message.options.boot_timeout_s = 240;
   message.options.retries = 3;
   message.options.full_report = true;
   message.options.verbose_plan = true;

@@ -40,12 +40,14 @@ TEST_SUITE("pfctl/config") {
     const Scratch scratch;
     scratch.file("pyproject.toml",
                  "[project]\nname = 'x'\n[tool.pfast]\nworkers = 3\ndist = 'loadfile'\nreporter = 'pytest'\nttl = 1.5\n"
-                 "timeout = 30\nretries = 2\nscope = 'all'\nstart-method = 'fork'\npython = '.venv'\n");
+                 "boot-timeout = 300\nmemory = 2048\ntimeout = 30\nretries = 2\nscope = 'all'\nstart-method = 'fork'\npython = '.venv'\n");
     const Settings settings = load(scratch);
     CHECK(settings.workers == 3);
     CHECK(settings.dist == "loadfile");
     CHECK(settings.reporter == "pytest");
     CHECK(settings.ttl_s == 1.5);
+    CHECK(settings.boot_timeout_s == 300);
+    CHECK(settings.memory_mib == 2048);
     CHECK(settings.timeout_s == 30);
     CHECK(settings.retries == 2);
     CHECK(settings.scope == "all");

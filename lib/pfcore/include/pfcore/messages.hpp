@@ -93,6 +93,7 @@ struct RunOptions {              // a dict inside RunRequest
   std::string color = "auto";    // "auto" | "yes" | "no", as the client's terminal, --color, NO_COLOR … decide
   std::string start_method = "forkserver";
   double timeout_s = 0;          // 0 = none
+  double boot_timeout_s = 0;     // that a boot for this run may take; 0 = the daemon's own limit
   std::int64_t retries = 0;
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;

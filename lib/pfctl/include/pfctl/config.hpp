@@ -17,8 +17,10 @@ struct Settings {
   std::string dist = "auto";
   std::string reporter = "native";
   double ttl_s = 600;                           // idle time after which a daemon leaves; finite and > 0
+  double boot_timeout_s = 120;                  // that a suite may take to be collected; finite and > 0
   double timeout_s = 0;                         // per test; 0 = none
   std::int64_t retries = 0;
+  std::int64_t memory_mib = 0;                  // that paused suites may hold together; 0 = half of the machine's
   std::string scope = "asked";                  // "all" | "asked"
   std::string start_method = "forkserver";
   std::string python;                           // empty = find one

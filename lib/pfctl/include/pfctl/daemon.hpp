@@ -16,7 +16,8 @@ struct DaemonOptions {
   std::string forkserver_path;           // pfast-forkserver
   int ready_fd = -1;                     // --ready-fd; -1 = none (--foreground)
   Milliseconds ttl{600000};              // idle time after which it leaves
-  Milliseconds boot_deadline{30000};
+  Milliseconds boot_deadline{120000};
+  std::int64_t memory_bytes = 0;         // that its paused generations may hold together; 0 = half of the machine's
   std::size_t default_workers = 0;       // 0 = what the machine is good for
   bool scope_all = false;                // settings: scope = "all"
   bool take_over = false;                // from the daemon that serves the address now

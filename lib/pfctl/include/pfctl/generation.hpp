@@ -32,6 +32,7 @@ struct BootPlan {
   std::string program;
   std::int64_t umask = 022;
   BootScope scope;
+  Milliseconds deadline{120000};            // for the boot
   std::string root;                         // the daemon's: shortens paths in reasons
   std::string why;                          // "no generation yet", "changed: tests/test_a.py"
   bool background = false;                  // nobody waits for it
@@ -60,7 +61,7 @@ class Generation final : private ForkserverHandler {
   ~Generation() override;
 
   // Starts the forkserver and sends the BootRequest. Errors: what made the start impossible; the state is then failed.
-  [[nodiscard]] core::Status start(Milliseconds deadline);
+  [[nodiscard]] core::Status start();
 
   [[nodiscard]] std::int64_t id() const noexcept { return id_; }
   [[nodiscard]] GenerationState state() const noexcept { return state_; }
@@ -117,7 +118,6 @@ class Generation final : private ForkserverHandler {
   std::unique_ptr<ForkserverProcess> process_;
   Timer deadline_;
   Timer stop_watch_;                        // while booting only
-  Milliseconds deadline_ms_{0};
   bool dumped_ = false;
   bool killed_ = false;
   int looks_stopped_ = 0;

@@ -48,8 +48,9 @@ struct PoolSettings {
   std::string forkserver_path;
   std::string python;
   std::string root;
-  Milliseconds boot_deadline{30000};
+  Milliseconds boot_deadline{120000};
   std::size_t max_generations = 4;
+  std::int64_t max_bytes = 0;               // resident memory of all forkservers; 0 = any
   bool scope_all = false;
   std::optional<struct rlimit> nofile;      // see ForkserverSpec
 };
@@ -128,6 +129,7 @@ class GenerationPool final : private GenerationListener {
   void refuse(std::int64_t run_id, const core::ErrorEvent& why);
   void start_background();
   void evict();
+  [[nodiscard]] std::int64_t held_bytes() const;
   void bury(Generation& generation);
   [[nodiscard]] Generation* find(std::int64_t id) const;
 

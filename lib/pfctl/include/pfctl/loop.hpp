@@ -5,6 +5,7 @@
 // so. Fork: the daemon execs, it never forks, so no handle is ever seen by a second process.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -15,6 +16,10 @@ namespace pf::ctl {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 using Milliseconds = std::chrono::milliseconds;
+// Rounded up; at most 30 years, which every clock can count.
+[[nodiscard]] inline Milliseconds milliseconds_of(double seconds) noexcept {
+  return std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(std::clamp(seconds, 0.0, 1e9)));
+}
 
 class Loop {
  public:
