@@ -165,6 +165,22 @@ class TestRuns:
         assert len(daemon.status()["generations"]) == 1
 
 
+    def test_runs_share_the_workers(self, daemon: Daemon) -> None:
+        """The budget is 2 here: the second run begins with one worker and gets another when the first one is over."""
+        run(daemon, SUITE)
+        with daemon.connect() as one, daemon.connect() as two:
+            one.start_run(suite(do_all="sleep:0.4"))
+            wait_for(lambda: [len(r["workers"]) for r in daemon.status()["runs"]] == [2])
+            two.start_run(suite(do_all="sleep:0.4"))
+            wait_for(lambda: [len(r["workers"]) for r in daemon.status()["runs"]] == [2, 1])
+            assert Run(list(one.events())).code == 0
+            wait_for(lambda: [len(r["workers"]) for r in daemon.status()["runs"]] == [2])
+            last = Run(list(two.events()))
+        assert last.code == 0
+        assert last.of("collected")[0]["workers"] == 2
+        assert {event["worker"] for event in last.of("result")} == {"gw0", "gw1"}
+
+
 class TestLosses:
     @pytest.mark.parametrize(
         ("what", "cause"),

@@ -49,7 +49,9 @@ Run::Run(Context context, std::int64_t id, core::RunRequest request, std::vector
       received_(context_.loop.now()),
       timer_(context_.loop, [this] { tick(); }) {}
 
-Run::~Run() { context_.pool.release(id_); }
+Run::~Run() {
+  context_.budget.note(id_, 0);
+  context_.pool.release(id_); }
 
 void Run::start() { context_.pool.acquire(id_, *this); }
 

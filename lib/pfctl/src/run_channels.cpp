@@ -87,25 +87,27 @@ const History* Run::known_history(const core::Selected& selected) {
   return store != nullptr ? &store->history() : nullptr;
 }
 
-core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, std::size_t workers, bool in_controller) {
+core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, std::size_t workers, std::size_t at_once,
+                                                bool in_controller) {
   std::vector<core::UniqueFd> ends;
-  while (ends.size() < workers) {
+  while (ends.size() < at_once) {
     auto end = open_worker(ends.size());
     if (!end && ends.empty()) return std::move(end).error();
     if (!end) break;                       // no descriptors left: fewer workers, as CollectedEvent says
     ends.push_back(std::move(*end));
   }
-  const core::Plan plan = plan_run(selected, request_.options.dist, ends.size(), known_history(selected));
-  auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, ends.size()));
+  if (ends.size() < at_once) workers = ends.size();
+  const core::Plan plan = plan_run(selected, request_.options.dist, workers, known_history(selected));
+  auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, workers));
   if (!memory) return std::move(memory).error();
   board_ = std::move(*memory);
-  auto board = core::RunBoard::create(board_.bytes(), plan, ends.size());
+  auto board = core::RunBoard::create(board_.bytes(), plan, workers);
   if (!board) return std::move(board).error();
   auto shared = board_.share();
   if (!shared) return std::move(shared).error();
 
   core::Assign assign;
-  assign.workers = static_cast<std::int64_t>(ends.size());
+  assign.workers = static_cast<std::int64_t>(workers);
   assign.in_controller = in_controller;
   assign.opaque = request_.options.reporter == "pytest" || selected.wants_reports || request_.options.full_report;
   const std::size_t first = std::min(ends.size(), core::k_max_frame_fds - 1);

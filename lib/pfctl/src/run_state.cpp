@@ -9,7 +9,6 @@ namespace {
 constexpr int k_code_interrupted = 2;
 constexpr int k_code_internal_error = 3;
 constexpr std::int64_t k_exit_not_started = 72;  // pfast's own: no process to run it in
-constexpr std::size_t k_max_workers = 512;       // each is a descriptor of the daemon
 
 double ms_between(TimePoint from, TimePoint to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
 
@@ -72,32 +71,6 @@ void RunState::on_selected(core::Selected selected, TimePoint now) {
     return;
   }
   start_work(now);
-}
-
-void RunState::start_work(TimePoint now) {
-  const std::size_t items = selected_.nodeids.size();
-  const std::int64_t asked = setup_.options.workers;
-  const std::size_t wanted = asked < 0 ? setup_.default_workers : static_cast<std::size_t>(asked);
-  const std::size_t beside_others = items - std::min(selected_.serial.size(), items);
-  const std::size_t workers = std::clamp<std::size_t>(wanted, 1, std::clamp<std::size_t>(beside_others, 1, k_max_workers));
-  // A time limit is kept by killing the item's process, and the session must survive that.
-  const bool in_controller = items == 1 && setup_.options.timeout_s <= 0;
-  auto board = effects_.start_workers(selected_, workers, in_controller);
-  if (!board) {
-    refuse("no-workers", board.error().message, "see `ulimit -n`; fewer workers (-n) need fewer descriptors", k_exit_not_started);
-    stage_ = Stage::leaving;
-    stage_since_ = now;
-    kill_controller("no workers could be started");
-    return;
-  }
-  board_ = std::move(board).value();
-  slots_.resize(board_->workers());
-  for (Slot& slot : slots_) {
-    slot.in_controller = in_controller;
-    slot.state = in_controller ? SlotState::live : SlotState::starting;
-    slot.pid = in_controller ? controller_pid_ : 0;
-  }
-  send_collected(board_);
 }
 
 // ---------------------------------------------------------------- results
@@ -163,12 +136,15 @@ bool RunState::all_settled() const noexcept {
   return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
     // A worker that is through with its items runs its exit functions: what they write belongs to the run. One that takes too
     // long is killed (advance_silence).
-    return slot.state == SlotState::gone || (slot.state == SlotState::finished && slot.in_controller);
+    return slot.state == SlotState::gone || slot.state == SlotState::held || (slot.state == SlotState::finished && slot.in_controller);
   });
 }
 
 void RunState::maybe_end(TimePoint now) {
-  if (stage_ != Stage::running || !all_settled() || start_serial_work(now)) return;
+  if (stage_ != Stage::running) return;
+  note_workers();
+  if (all_settled()) start_held_workers();   // whoever worked left something
+  if (!all_settled() || start_serial_work(now)) return;
   if (controller_gone_) {
     // It ran the only item itself and that item has its result: a failure like any other worker's.
     const bool only_item_blamed = !slots_.empty() && slots_[0].in_controller && tally_.complete() && tally_.failed() > 0;
@@ -272,7 +248,7 @@ core::RunStatus RunState::status(TimePoint now) const {
   status.total = static_cast<std::int64_t>(tally_.total());
   const std::uint64_t now_ns = static_cast<std::uint64_t>(now.time_since_epoch().count());
   for (std::size_t i = 0; i < slots_.size() && board_; ++i) {
-    if (slots_[i].state == SlotState::gone) continue;
+    if (slots_[i].state == SlotState::gone || slots_[i].state == SlotState::held) continue;
     const core::SlotView view = board_->slot(i);
     core::WorkerStatus worker;
     worker.name = worker_name(i);

@@ -30,6 +30,7 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
       started_(loop.now()),
       listener_watch_(loop),
       spare_fd_(open_spare()),
+      budget_(settings_.run.default_workers),
       histories_(loop, log),
       idle_timer_(loop, [this] { on_idle_long(); }),
       leave_timer_(loop, [this] { loop_.stop(); }),
@@ -155,7 +156,7 @@ void Server::on_run(Connection& connection, core::RunRequest request, std::vecto
   }
   note_activity();
   const std::int64_t id = next_run_++;
-  Run::Context context{loop_, log_, *pool_, settings_.run, histories_, [this] { on_run_done(); }};
+  Run::Context context{loop_, log_, *pool_, settings_.run, histories_, budget_, [this] { on_run_done(); }};
   auto run = std::make_unique<Run>(std::move(context), id, std::move(request), std::move(streams), connection);
   Run& added = *run;
   runs_[id] = std::move(run);

@@ -57,6 +57,9 @@ struct World final : RunEffects {
   std::vector<std::byte> storage;
   std::optional<core::RunBoard> board;
   bool refuse_workers = false;
+  std::size_t others_have = 0;          // of the budget
+  std::size_t budget = 1000;
+  std::size_t working = 0;
   bool refuse_respawn = false;
   Process process = Process::alive;
   TimePoint now{1000s};
@@ -64,7 +67,7 @@ struct World final : RunEffects {
   void to_client(std::string_view payload) override { client.emplace_back(payload); }
   void progress_to_client(std::string_view payload) override { client.emplace_back(payload); }
   void to_controller(std::string_view payload) override { controller.emplace_back(payload); }
-  core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, bool) override {
+  core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, std::size_t, bool) override {
     if (refuse_workers) return core::Error{core::ErrorCode::system, "make a socket pair: Too many open files", 24, 0};
     core::PlanInput input;
     input.items = selected.nodeids.size();
@@ -79,6 +82,10 @@ struct World final : RunEffects {
     if (made) board = *made;
     return made;
   }
+  std::size_t free_workers(std::size_t wanted) override {
+    return std::min(wanted - std::min(working, wanted), budget - std::min(budget, working + others_have));
+  }
+  void note_workers(std::size_t workers) override { working = workers; }
   bool respawn(std::size_t slot) override {
     respawned.push_back(slot);
     return !refuse_respawn;

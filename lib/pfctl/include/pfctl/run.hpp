@@ -19,6 +19,7 @@
 #include <pfctl/generation_pool.hpp>
 #include <pfctl/history_store.hpp>
 #include <pfctl/run_state.hpp>
+#include <pfctl/worker_budget.hpp>
 
 namespace pf::ctl {
 
@@ -45,6 +46,7 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
     GenerationPool& pool;
     const RunSettings& settings;
     HistoryStores& histories;
+    WorkerBudget& budget;
     std::function<void()> on_done;          // no process of the run is left; called from the loop, once
   };
 
@@ -89,7 +91,10 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   void to_client(std::string_view payload) override;
   void progress_to_client(std::string_view payload) override;
   void to_controller(std::string_view payload) override;
-  [[nodiscard]] core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, bool in_controller) override;
+  [[nodiscard]] core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, std::size_t at_once,
+                                                           bool in_controller) override;
+  [[nodiscard]] std::size_t free_workers(std::size_t wanted) override { return context_.budget.free_for(id_, wanted); }
+  void note_workers(std::size_t workers) override { context_.budget.note(id_, workers); }
   [[nodiscard]] bool respawn(std::size_t slot) override;
   void signal_process(std::int64_t pid, int signal_number) override;
   void signal_group(std::int64_t pid, int signal_number) override;

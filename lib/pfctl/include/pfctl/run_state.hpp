@@ -54,10 +54,13 @@ class RunEffects {
   virtual void to_client(std::string_view payload) = 0;
   virtual void progress_to_client(std::string_view payload) = 0;    // may be dropped
   virtual void to_controller(std::string_view payload) = 0;
-  // Plans, lays out the board, makes the channels and sends Assign. The board may have fewer slots than asked for (no
-  // descriptors left), never none. Errors: whatever made even one worker impossible.
+  // Plans, lays out the board, makes the channels of the first `at_once` workers and sends Assign. The board may have fewer
+  // slots than asked for (no descriptors left), never none. Errors: whatever made even one worker impossible.
   [[nodiscard]] virtual core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers,
-                                                                  bool in_controller) = 0;
+                                                                  std::size_t at_once, bool in_controller) = 0;
+  // The run's share of all workers (worker_budget.hpp): how many more it may start of `wanted`, and how many it has.
+  [[nodiscard]] virtual std::size_t free_workers(std::size_t wanted) = 0;
+  virtual void note_workers(std::size_t workers) = 0;
   // A fresh channel for the slot, and SpawnWorker. False: no descriptors left.
   [[nodiscard]] virtual bool respawn(std::size_t slot) = 0;
   virtual void signal_process(std::int64_t pid, int signal_number) = 0;
@@ -123,7 +126,8 @@ class RunState {
   [[nodiscard]] const RunSetup& setup() const noexcept { return setup_; }
 
  private:
-  enum class SlotState : std::uint8_t { starting, live, finished, gone };
+  // held: not begun, since other runs have the workers.
+  enum class SlotState : std::uint8_t { held, starting, live, finished, gone };
   enum class TimeLimit : std::uint8_t { none, dumped, terminated, killed };
   enum class Cancel : std::uint8_t { none, interrupt, kill };
 
@@ -143,8 +147,13 @@ class RunState {
     std::string cause;                      // why the daemon itself killed the worker
   };
 
-  // run_state.cpp
+  // run_workers.cpp
   void start_work(TimePoint now);
+  [[nodiscard]] std::size_t wanted_workers() const;
+  void note_workers();
+  void start_held_workers();
+
+  // run_state.cpp
   void maybe_end(TimePoint now);
   [[nodiscard]] bool start_serial_work(TimePoint now);
   void end_run(TimePoint now);

@@ -96,6 +96,7 @@ class Server final : private ConnectionHandler {
   int listener_fd_ = -1;
   FdWatch listener_watch_;
   core::UniqueFd spare_fd_;             // given up for a moment to tell a client that there are no descriptors
+  WorkerBudget budget_;                 // before the runs that use it, too
   HistoryStores histories_;             // before the runs that use it
   Timer idle_timer_;
   Timer leave_timer_;
