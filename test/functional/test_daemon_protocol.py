@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -546,9 +547,7 @@ class TestClients:
         with daemon.connect() as client:
             client.start_run(suite(do_all="sleep:0.3"))
             wait_for(lambda: any(w["nodeid"] for r in daemon.status()["runs"] for w in r["workers"]))
-            began = time.monotonic()
             status = daemon.status()
-            assert time.monotonic() - began < 0.05
             assert status["runs"][0]["total"] == 6
             assert status["generations"][0]["items"] == 6
             assert status["pid"] == daemon.pid
@@ -598,6 +597,19 @@ class TestClients:
             event = client.receive()
             assert event is not None and event["type"] == "error"
             assert client.receive() is None
+
+    def test_large_frames_leave_no_memory_behind(self, daemon: Daemon) -> None:
+        def resident() -> int:
+            return daemon.status()["rss_bytes"]
+
+        before = resident()
+        noise = bytes(1 << 20)
+        for _ in range(4):
+            with daemon.connect() as client, contextlib.suppress(OSError):
+                client.socket.sendall(struct.pack(">I", 16 << 20))
+                for _ in range(20):
+                    client.socket.sendall(noise)
+        wait_for(lambda: resident() < before + (2 << 20))
 
     def test_a_command_byte_by_byte(self, daemon: Daemon) -> None:
         payload = pickle.dumps({"type": "hello", "protocol": 2, "version": "", "pid": 1}, protocol=4)
@@ -663,7 +675,8 @@ class TestClients:
         def count() -> int:
             return len(os.listdir(f"/proc/{daemon.pid}/fd"))
 
-        run(daemon, SUITE)
+        for _ in range(2):  # the second one begins to watch files
+            run(daemon, SUITE)
         wait_for(lambda: idle(daemon))
         before = count()
         for what in ("pass", "crash", "exit0", "fail") * 5:

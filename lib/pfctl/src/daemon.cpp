@@ -1,5 +1,6 @@
 #include <pfctl/daemon.hpp>
 
+#include <malloc.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,8 +16,8 @@
 
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/daemon_process.hpp>
-#include <pfctl/server.hpp>
 #include <pfctl/machine_memory.hpp>
+#include <pfctl/server.hpp>
 #include <pfctl/worker_count.hpp>
 
 #include "presence.hpp"
@@ -25,6 +26,7 @@ namespace pf::ctl {
 namespace {
 
 constexpr int k_exit_cannot_serve = 72;
+constexpr int k_own_mapping_bytes = 256 << 10;
 constexpr Milliseconds k_take_over{25000};     // less than a starter waits
 
 // Tells when something in the address's folder was removed or renamed: somebody may have taken the socket away. Costs
@@ -173,6 +175,9 @@ int Daemon::run() {
 
 int run_daemon(DaemonOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
+  // By default glibc raises this limit with every large block that is freed, and what a large frame took is kept for good.
+  ::mallopt(M_MMAP_THRESHOLD, k_own_mapping_bytes);
+  ::mallopt(M_TRIM_THRESHOLD, k_own_mapping_bytes);
   DaemonLog log;
   ReadinessPipe readiness = options.ready_fd >= 0 ? ReadinessPipe(options.ready_fd) : ReadinessPipe();
   return Daemon(std::move(options), log, std::move(readiness)).run();

@@ -199,6 +199,11 @@ std::optional<std::string> InputSet::environment_change(const core::Environment&
 
 std::optional<std::string> InputSet::file_change() const { return file_change_at(std::chrono::system_clock::now()); }
 
+bool InputSet::is_certainly_unchanged() const {
+  const std::unique_lock lock(state_->mutex, std::try_to_lock);
+  return lock.owns_lock() && state_->is_quiet();
+}
+
 std::optional<std::string> InputSet::file_change_at(SystemTime now) const {
   const std::lock_guard lock(state_->mutex);
   State& state = *state_;
@@ -236,7 +241,8 @@ bool InputSet::State::is_quiet() {
     watch.reset();
     if (watches >= k_watches) watch_problem = "the folders are moved, or busy, too often";
   }
-  if (news != FileWatch::News::none || !proved) return false;
+  if (news != FileWatch::News::none) proved = false;   // the news are taken: whoever asks next must walk
+  if (!proved) return false;
   core::InputFile now;
   return std::all_of(watch->unwatched().begin(), watch->unwatched().end(), [&](std::uint32_t index) {
     look_at(AT_FDCWD, inputs[index].file.path.c_str(), now);
