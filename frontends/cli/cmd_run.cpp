@@ -40,6 +40,9 @@ core::RunOptions run_options(const Context& context, const RunOptions& options, 
   if (!options.reporter && (out.workers == 0 || args.prints)) out.reporter = "pytest";
   out.boot_timeout_s = options.boot_timeout_s.value_or(context.settings.boot_timeout_s);
   out.timeout_s = options.timeout_s.value_or(context.settings.timeout_s);
+  out.retries = options.retries.value_or(context.settings.retries);
+  out.retry_delay_s = options.retry_delay_s.value_or(context.settings.retry_delay_s);
+  out.flaky_fails = options.flaky.value_or(context.settings.flaky) == "fail";
   out.full_report = options.full_report;
   out.verbose_plan = options.verbose_plan;
   return out;
@@ -90,10 +93,6 @@ std::optional<int> refuse_unbuilt_settings(const Context& context) {
   if (context.settings.start_method != "forkserver") {
     return refuse(k_exit_usage, "start-method " + context.settings.start_method + " (" + source("start-method") + ") is not in this version of pfast",
                   "leave it out: forkserver is what there is");
-  }
-  if (context.settings.retries > 0) {
-    return refuse(k_exit_usage, "retries (" + source("retries") + ") is not in this version of pfast",
-                  "the plugin pytest-rerunfailures works: --reruns N");
   }
   return std::nullopt;
 }

@@ -49,6 +49,15 @@ std::string check_seconds(const std::string& text) {
   return {};
 }
 
+std::string check_delay(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(number) || number < 0 || number > 1e6) {
+    return "takes a number of seconds, 0 or more, not '" + text + "'";
+  }
+  return {};
+}
+
 std::optional<int> workers_from(const std::string& text) {
   if (text.empty()) return std::nullopt;
   return text == "auto" ? -1 : std::atoi(text.c_str());
@@ -77,7 +86,7 @@ struct Parsed {
   std::string timeout;
   std::string boot_timeout;
   std::string start_method;
-  int retries = 0;
+  std::string retry_delay;
   ServeOptions serve;
   std::string serve_ttl;
   StatusOptions status;
@@ -104,7 +113,9 @@ CLI::App* add_run(CLI::App& app, Parsed& parsed) {
   add_ttl(*sub, parsed.run_ttl);
   sub->add_option("--boot-timeout", parsed.boot_timeout, "Seconds that collecting the suite may take (120)")->type_name("S")->check(check_seconds);
   sub->add_option("--timeout", parsed.timeout, "Seconds that one test may take")->type_name("S")->check(check_seconds);
-  sub->add_option("--retries", parsed.retries, "Times that a failed test is tried again")->check(CLI::Range(0, 1000));
+  sub->add_option("--retries", run.retries, "Times that a failed test is tried again; one that passes then is flaky")->check(CLI::Range(0, 1000));
+  sub->add_option("--retry-delay", parsed.retry_delay, "Seconds between two tries")->type_name("S")->check(check_delay);
+  sub->add_option("--flaky", run.flaky, "What a flaky test counts as: pass (default) or fail")->check(CLI::IsMember({"pass", "fail"}));
   sub->add_option("--runs", run.runs, "Times that the selection is run, one after the other; the exit code is the worst")
       ->check(CLI::Range(1, 1000000));
   sub->add_option("--dump", run.dump, "Writes {node id: outcome} as JSON ('-': stdout, and all other text to stderr)")->type_name("FILE");
@@ -178,12 +189,12 @@ Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, con
   if (!parsed.start_method.empty() && parsed.start_method != "forkserver") {
     return refuse_unbuilt("--start-method " + parsed.start_method, "leave it out: forkserver is what there is");
   }
-  if (parsed.retries > 0) return refuse_unbuilt("--retries", "the plugin pytest-rerunfailures works: --reruns N");
   RunOptions run = std::move(parsed.run);
   run.workers = workers_from(parsed.workers);
   run.ttl_s = seconds_from(parsed.run_ttl);
   run.timeout_s = seconds_from(parsed.timeout);
   run.boot_timeout_s = seconds_from(parsed.boot_timeout);
+  run.retry_delay_s = seconds_from(parsed.retry_delay);
   run.pytest_args = arguments.for_pytest(left_over);
   return run;
 }

@@ -1,6 +1,7 @@
 // The command line. CLI11 is used in options.cpp only; what `pfast run` does not know is pytest's, as it is and in order.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -23,6 +24,9 @@ struct RunOptions {
   std::optional<double> ttl_s;
   std::optional<double> boot_timeout_s;
   std::optional<double> timeout_s;
+  std::optional<std::int64_t> retries;
+  std::optional<double> retry_delay_s;
+  std::optional<std::string> flaky;   // "pass", "fail"
   int runs = 1;
   std::string dump;              // file, "-" = stdout, empty = none
   std::string events;

@@ -131,6 +131,9 @@ def test_bytes_that_are_no_text(case: Case, daemon: Start) -> None:
         (["-n2", "-n", "auto"], {"workers": -1}),
         (["--dist", "loadgroup"], {"dist": "loadgroup"}),
         (["--timeout", "2.5"], {"timeout_s": 2.5}),
+        ([], {"retries": 0, "retry_delay_s": 0.0, "flaky_fails": False}),
+        (["--retries", "3", "--retry-delay", "0.5", "--flaky", "fail"], {"retries": 3, "retry_delay_s": 0.5, "flaky_fails": True}),
+        (["--retries", "0", "--flaky=pass"], {"retries": 0, "flaky_fails": False}),
         (["--full-report", "--verbose-plan"], {"full_report": True, "verbose_plan": True}),
         (["-n", "0"], {"workers": 0, "reporter": "pytest"}),
         (["-n", "0", "--reporter", "native"], {"workers": 0, "reporter": "native"}),
@@ -268,7 +271,7 @@ def test_inferred_workers(case: Case, args: list[str], count: str | None) -> Non
 
 @pytest.mark.parametrize(
     "args",
-    [["--detailed"], ["--bench"], ["--bench=5"], ["--retries", "2"], ["--start-method", "spawn"], ["--start-method=fork"], ["--max-worker-restart=3"]],
+    [["--detailed"], ["--bench"], ["--bench=5"], ["--start-method", "spawn"], ["--start-method=fork"], ["--max-worker-restart=3"]],
     ids=" ".join,
 )
 def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args: list[str]) -> None:
@@ -282,9 +285,7 @@ def test_commands_that_are_not_built_are_refused(case: Case, command: str) -> No
     assert_refused(case.pfast(command), USAGE, command, "not in this version", "hint:")
 
 
-@pytest.mark.parametrize(
-    ("env", "word"), [({"PFAST_RETRIES": "2"}, "PFAST_RETRIES"), ({"PFAST_START_METHOD": "fork"}, "PFAST_START_METHOD")]
-)
+@pytest.mark.parametrize(("env", "word"), [({"PFAST_START_METHOD": "fork"}, "PFAST_START_METHOD")])
 def test_settings_that_are_not_built_are_refused(case: Case, daemon: Start, env: dict[str, str], word: str) -> None:
     fake = daemon()
     assert_refused(case.run(env=env), USAGE, word, "not in this version")
@@ -297,6 +298,9 @@ def test_settings_that_are_not_built_are_refused(case: Case, daemon: Start, env:
         ["run", "--runs", "0"],
         ["run", "--dump"],
         ["run", "--retries", "-1"],
+        ["run", "--retry-delay", "-0.1"],
+        ["run", "--retry-delay", "nan"],
+        ["run", "--flaky", "maybe"],
         ["serve", "--ttl", "nan"],
         ["serve", "--foreground", "some/path"],
         ["status", "extra"],

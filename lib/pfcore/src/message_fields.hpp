@@ -78,6 +78,8 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("timeout_s", m.timeout_s);
   v.field("boot_timeout_s", m.boot_timeout_s);
   v.field("retries", m.retries);
+  v.field("retry_delay_s", m.retry_delay_s);
+  v.field("flaky_fails", m.flaky_fails);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);
 }
@@ -284,6 +286,7 @@ void fields(auto& v, Message<Selected> auto& m) {
   v.field("resources", m.resources);
   v.field("seats", m.seats);
   v.field("needs", m.needs);
+  v.field("time_limits", m.time_limits);
   v.bytes("cache_dir", m.cache_dir);
   v.field("deselected", m.deselected);
   v.field("collect_reports", m.collect_reports);

@@ -11,7 +11,7 @@ namespace pf::core {
 namespace {
 
 constexpr std::uint64_t k_magic = 0x3144524F42'4650u;   // "PFBORD1" in memory order
-constexpr std::uint32_t k_version = 3;
+constexpr std::uint32_t k_version = 4;
 constexpr std::uint64_t k_max_items = 0x7fffffffu;
 constexpr std::uint64_t k_max_workers = 65'535;
 
@@ -46,6 +46,7 @@ RunBoard::RunBoard(std::span<std::byte> memory, const Layout& layout) noexcept
       order_(at<const std::uint32_t>(memory, layout.order_at()), layout.items),
       ranges_(at<const StoredRange>(memory, layout.ranges_at()), layout.ranges),
       owners_(at<AtomicU32>(memory, layout.owners_at()), layout.items),
+      tries_(at<AtomicU32>(memory, layout.tries_at()), layout.items),
       needs_(at<const std::uint64_t>(memory, layout.needs_at()), layout.needs()),
       seat_ends_(at<const std::uint32_t>(memory, layout.seat_ends_at()), layout.resources),
       seats_(at<AtomicU32>(memory, layout.seats_at()), layout.seats) {}
@@ -86,7 +87,11 @@ Result<RunBoard> RunBoard::create(std::span<std::byte> memory, const Plan& plan,
   header->resources = static_cast<std::uint32_t>(layout.resources);
   header->seats = static_cast<std::uint32_t>(layout.seats);
   auto* owners = memory.data() + layout.owners_at();
-  for (std::size_t i = 0; i < layout.items; ++i) new (owners + i * sizeof(AtomicU32)) AtomicU32(k_free);
+  auto* tries = memory.data() + layout.tries_at();
+  for (std::size_t i = 0; i < layout.items; ++i) {
+    new (owners + i * sizeof(AtomicU32)) AtomicU32(k_free);
+    new (tries + i * sizeof(AtomicU32)) AtomicU32(0);
+  }
   auto* ranges = memory.data() + layout.ranges_at();
   std::uint32_t end = 0;
   for (std::size_t i = 0; i < layout.ranges; ++i) {

@@ -159,12 +159,25 @@ std::optional<Claim> RunBoard::claim(std::size_t index, std::uint64_t now_ns) no
   // The start first: who sees the item never sees an older item's start beside it. The item before its mark: a process
   // that dies in between is blamed for it, which is better than an item that nobody runs.
   slot.since_ns.store(now_ns);
+  if (item < tries_.size()) tries_[item].fetch_add(1);
   slot.activity.store(BoardActivity::of(WorkerState::running, item).pack());
   owners_[position].store(begun_by(index));
   slot.prefetched.store(k_no_position);
   const std::uint32_t next = take_own(index);
   slot.prefetched.store(next);
   return Claim{item, next != k_no_position ? item_at(next) : expected_next()};
+}
+
+std::uint32_t RunBoard::tries(std::uint32_t item) const noexcept { return item < tries_.size() ? tries_[item].load() : 0; }
+
+std::uint32_t RunBoard::begin_try(std::size_t index, std::uint64_t now_ns) noexcept {
+  if (index >= slots_.size()) return 0;
+  Slot& slot = slots_[index];
+  const std::uint32_t item = BoardActivity::unpack(slot.activity.load()).item;
+  if (item >= tries_.size()) return 0;
+  slot.since_ns.store(now_ns);
+  slot.activity.store(BoardActivity::of(WorkerState::running, item).pack());
+  return tries_[item].fetch_add(1) + 1;
 }
 
 void RunBoard::put_back(std::uint32_t item) noexcept {

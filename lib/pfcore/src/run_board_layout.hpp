@@ -95,7 +95,8 @@ struct RunBoard::Layout {
   [[nodiscard]] std::size_t ranges_at() const noexcept { return slots_at() + workers * sizeof(Slot); }
   [[nodiscard]] std::size_t order_at() const noexcept { return ranges_at() + aligned(ranges * sizeof(StoredRange)); }
   [[nodiscard]] std::size_t owners_at() const noexcept { return order_at() + aligned(items * sizeof(std::uint32_t)); }
-  [[nodiscard]] std::size_t needs_at() const noexcept { return owners_at() + aligned(items * sizeof(AtomicU32)); }
+  [[nodiscard]] std::size_t tries_at() const noexcept { return owners_at() + aligned(items * sizeof(AtomicU32)); }
+  [[nodiscard]] std::size_t needs_at() const noexcept { return tries_at() + aligned(items * sizeof(AtomicU32)); }
   [[nodiscard]] std::size_t needs() const noexcept { return resources > 0 ? items : 0; }
   [[nodiscard]] std::size_t seat_ends_at() const noexcept { return needs_at() + aligned(needs() * sizeof(std::uint64_t)); }
   [[nodiscard]] std::size_t seats_at() const noexcept { return seat_ends_at() + aligned(resources * sizeof(std::uint32_t)); }

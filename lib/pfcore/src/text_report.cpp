@@ -186,11 +186,23 @@ void TextReport::put_passes(std::string& out, std::string_view category, std::st
   }
 }
 
+// The failures of tests that passed at a later try: they are what a flaky test has to tell.
+void TextReport::put_flaky(std::string& out) const {
+  const std::vector<Entry> passed = entries("flaky");
+  if (passed.empty() || style_.tb == "no") return;
+  out += separator("FLAKY", '=', {}, style_);
+  for (const Entry& entry : entries("rerun")) {
+    const bool is_flaky = std::any_of(passed.begin(), passed.end(), [&](const Entry& one) { return one.item->item == entry.item->item; });
+    if (is_flaky) put_failure(out, entry);
+  }
+}
+
 std::string TextReport::summary(const FinishedEvent& finished, std::string_view plugin_output) const {
   std::string out;
   if (!style_.no_summary) {
     put_errors(out);
     put_failures(out, "failed", "FAILURES");
+    put_flaky(out);
     if (style_.xfail_tb) put_failures(out, "xfailed", "XFAILURES");
     put_warnings(out);
     if (wants('P')) put_passes(out, "passed", "PASSES");

@@ -48,7 +48,7 @@ std::string skip_reason(const PhaseReport& report) { return report.reason.empty(
 
 void TextReport::put_trimmed_lines(std::string& lines, std::string_view category) const {
   for (const Entry& entry : entries(category)) {
-    const std::string_view usual = category == "failed" ? "FAILED" : category == "error" ? "ERROR" : "PASSED";
+    const std::string_view usual = category == "failed" ? "FAILED" : category == "error" ? "ERROR" : category == "flaky" ? "FLAKY" : "PASSED";
     std::string line = marked(word_of(*entry.report, usual), {color_of(category)}, style_) + " " + shown_nodeid(entry.nodeid, style_);
     const std::string& reason = entry.report->reason;
     if (!reason.empty()) {
@@ -120,6 +120,7 @@ void TextReport::put_short_summary(std::string& out) const {
       default: break;   // "P" has a section of its own, "w" too
     }
   }
+  if (wants('f')) put_trimmed_lines(lines, "flaky");
   if (lines.empty()) return;
   out += separator("short test summary info", '=', {Markup::cyan, Markup::bold}, style_);
   out += lines;

@@ -94,6 +94,12 @@ bool assign_retries(Settings& settings, const RawValue& value) {
   return true;
 }
 
+bool assign_retry_delay(Settings& settings, const RawValue& value) {
+  if (!value.number || (*value.number != 0 && !is_positive_time(*value.number))) return false;
+  settings.retry_delay_s = *value.number;
+  return true;
+}
+
 bool assign_python(Settings& settings, const RawValue& value) {
   if (!value.text || value.text->empty() || value.text->find('\0') != value.text->npos) return false;
   settings.python = *value.text;
@@ -129,6 +135,9 @@ const std::vector<SettingKey>& setting_keys() {
       {"timeout", "TIMEOUT", "a number of seconds, 0 for none", assign_timeout},
       {"retries", "RETRIES", "a number from 0 to 1000", assign_retries},
       {"memory", "MEMORY", "a number of MiB, 0 for half of the machine's", assign_memory},
+      {"retry-delay", "RETRY_DELAY", "a number of seconds, 0 for none", assign_retry_delay},
+      {"flaky", "FLAKY", "\"pass\" or \"fail\"",
+       [](Settings& settings, const RawValue& value) { return assign_choice(settings.flaky, value, {"pass", "fail"}); }},
       {"scope", "SCOPE", "\"all\" or \"asked\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.scope, value, {"all", "asked"}); }},
       {"start-method", "START_METHOD", "\"forkserver\", \"fork\" or \"spawn\"",

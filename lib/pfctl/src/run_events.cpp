@@ -47,13 +47,19 @@ void RunState::deliver(core::ItemResult result, std::string worker) {
   result.nodeid = selected_.nodeids[result.item];
   result.worker = std::move(worker);
   if (result.outcome.empty()) result.outcome = core::item_outcome(result.phases);
+  const bool is_flaky = result.outcome == "passed" && result.attempt > 1;
+  if (is_flaky && setup_.options.flaky_fails) {
+    result.outcome = "failed";
+    ++failed_reports_;
+  }
   // A try that is going to be repeated is told, but it is no result.
   const bool is_final = result.outcome != "rerun";
   if (is_final && tally_.record(result.item, result.outcome) != core::Accepted::first) {
     if (fault_.empty()) fault_ = "'" + result.nodeid + "' was reported twice";
     return;
   }
-  if (forwards_reports() && stage_ == Stage::running && !controller_gone_) {
+  const bool has_report = is_final || !result.opaque.empty();
+  if (forwards_reports() && has_report && stage_ == Stage::running && !controller_gone_) {
     core::ReportForward forward;
     forward.item = result.item;
     forward.worker = result.worker;

@@ -190,8 +190,22 @@ void RunState::advance_silence(TimePoint now) {
 
 // ---------------------------------------------------------------- the time limit of an item
 
+void RunState::read_time_limits() {
+  has_limits_ = setup_.options.timeout_s > 0;
+  for (std::size_t i = 0; i + 1 < selected_.time_limits.size(); i += 2) {
+    const double seconds = selected_.time_limits[i + 1] / 1000.0;
+    own_limits_s_[selected_.time_limits[i]] = seconds;
+    has_limits_ = has_limits_ || seconds > 0;
+  }
+}
+
+double RunState::time_limit_s(std::uint32_t item) const noexcept {
+  const auto own = own_limits_s_.find(item);
+  return own == own_limits_s_.end() ? setup_.options.timeout_s : own->second;
+}
+
 void RunState::advance_time_limits(TimePoint now) {
-  if (setup_.options.timeout_s <= 0 || stage_ != Stage::running || !board_ || cancel_ != Cancel::none) return;
+  if (!has_limits_ || stage_ != Stage::running || !board_ || cancel_ != Cancel::none) return;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (slot.exited || slot.state != SlotState::live) continue;
@@ -201,13 +215,15 @@ void RunState::advance_time_limits(TimePoint now) {
       slot.cause.clear();
       continue;
     }
+    const double limit_s = time_limit_s(*item);
+    if (limit_s <= 0) continue;
     const TimePoint started = std::max(TimePoint(std::chrono::nanoseconds(board_->slot(i).since_ns)), resumed_at_);
     if (slot.limit == TimeLimit::none) {
-      if (now - started < std::chrono::duration<double>(setup_.options.timeout_s)) continue;
+      if (now - started < std::chrono::duration<double>(limit_s)) continue;
       slot.limit = TimeLimit::dumped;
       slot.limit_item = *item;
       slot.limit_at = now;
-      slot.cause = "timed out after " + seconds_text(setup_.options.timeout_s) + " s";
+      slot.cause = "timed out after " + seconds_text(limit_s) + " s";
       effects_.signal_process(slot.pid, SIGUSR1);
     } else if (slot.limit == TimeLimit::dumped && now - slot.limit_at >= setup_.times.dump_grace) {
       slot.limit = TimeLimit::terminated;

@@ -25,6 +25,11 @@ std::string_view phase_name(core::ItemPhase phase) {
   return "call";
 }
 
+std::string headline_of(const std::string& nodeid) {
+  const std::size_t separator = nodeid.rfind("::");
+  return separator == std::string::npos ? nodeid : nodeid.substr(separator + 2);
+}
+
 }  // namespace
 
 std::string describe_wait_status(int status) {
@@ -112,7 +117,13 @@ void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
       const bool killed_for_cause = slot.limit == TimeLimit::none && !slot.cause.empty();
       text = "worker '" + name + "' crashed " + running + ": " + (killed_for_cause ? slot.cause : describe_wait_status(status));
     }
-    blame(*item, name, phase_name(board_->slot(index).phase), std::move(text));
+    const std::uint32_t tries = std::max(board_->tries(*item), 1u);
+    if (tries <= setup_.options.retries && stage_ == Stage::running && !board_->stopped()) {
+      tell_lost_try(*item, name, tries, std::move(text));
+      board_->put_back(*item);
+    } else {
+      blame(*item, name, phase_name(board_->slot(index).phase), tries, std::move(text));
+    }
   }
   if (!may_replace(index)) return;
   ++restarts_;
@@ -133,7 +144,25 @@ bool RunState::may_replace(std::size_t index) const {
   return slot.barren_starts < k_barren_starts && restarts_ < std::max(k_restarts_per_worker * slots_.size(), tally_.total());
 }
 
-void RunState::blame(std::uint32_t item, std::string_view worker, std::string_view when, std::string text) {
+// A try that took its worker with it and that another one follows: no result.
+void RunState::tell_lost_try(std::uint32_t item, std::string worker, std::uint32_t attempt, std::string text) {
+  core::PhaseReport phase;
+  phase.when = "call";
+  phase.outcome = phase.category = "rerun";
+  phase.letter = "R";
+  phase.word = "RERUN";
+  phase.longrepr = text;
+  phase.reason = text;
+  phase.headline = headline_of(selected_.nodeids[item]);
+  core::ItemResult result;
+  result.item = item;
+  result.attempt = attempt;
+  result.outcome = "rerun";
+  result.phases.push_back(std::move(phase));
+  deliver(std::move(result), std::move(worker));
+}
+
+void RunState::blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text) {
   core::PhaseReport phase;
   phase.when = when;
   phase.outcome = "failed";
@@ -142,11 +171,10 @@ void RunState::blame(std::uint32_t item, std::string_view worker, std::string_vi
   phase.word = "FAILED";
   phase.longrepr = text;
   phase.reason = text;
-  const std::string& nodeid = selected_.nodeids[item];
-  const std::size_t separator = nodeid.rfind("::");
-  phase.headline = separator == std::string::npos ? nodeid : nodeid.substr(separator + 2);
+  phase.headline = headline_of(selected_.nodeids[item]);
   core::ItemResult result;
   result.item = item;
+  result.attempt = attempt;
   result.outcome = "failed";
   result.phases.push_back(std::move(phase));
   result.lost = std::move(text);
@@ -168,7 +196,7 @@ void RunState::blame_inline_item(std::optional<int> status) {
   if (running == missing.end()) return;
   const std::string end = status ? describe_wait_status(*status) : std::string("gone");
   fault_ = "the process crashed while running '" + selected_.nodeids[*running] + "': " + end;
-  blame(*running, "", "call", fault_);
+  blame(*running, "", "call", 1, fault_);
 }
 
 }  // namespace pf::ctl

@@ -56,6 +56,7 @@ void RunState::on_selected(core::Selected selected, TimePoint now) {
   if (selected_.groups.size() != selected_.nodeids.size()) selected_.groups.assign(selected_.nodeids.size(), 0);
   tally_ = core::RunTally(selected_.nodeids.size());
   measurements_ = RunMeasurements(selected_.nodeids.size());
+  read_time_limits();
   failed_reports_ = count_failed(selected_.collect_reports);
   select_ms_ = ms_between(forked_at_, now);
   run_since_ = stage_since_ = now;

@@ -73,9 +73,9 @@ double cpu_since_mark() {
   return now - std::exchange(phase_cpu_mark(), now);
 }
 
-void start_item(std::uint32_t item) {
-  begin_item(item);
+std::uint32_t start_item(std::uint32_t item) {
   phase_cpu_mark() = cpu_s();
+  return begin_item(item);
 }
 
 bool add_plain_report(const py::object& report, bool want_sections, const py::bytes& opaque) {
@@ -124,6 +124,7 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("stop", &stop_run);
   module.def("phase", [](std::uint32_t phase) { worker_phase(static_cast<core::ItemPhase>(phase)); });
   module.def("begin_item", &start_item);
+  module.def("begin_try", &begin_try);
   module.def("add_plain_report", &add_plain_report);
   module.def("add_described_report", &add_described_report);
   module.def("finish_item", &finish_item);

@@ -106,6 +106,8 @@ py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request)
   options["reporter"] = request.options.reporter;
   options["color"] = request.options.color;
   options["timeout_s"] = request.options.timeout_s;
+  options["retries"] = request.options.retries;
+  options["retry_delay_s"] = request.options.retry_delay_s;
   options["full_report"] = request.options.full_report;
   py::dict terminal;
   terminal["columns"] = request.terminal.columns;
@@ -150,6 +152,7 @@ core::Selected selected_from_python(const py::dict& fields) {
   selected.resources = texts_from(fields["resources"]);
   selected.seats = numbers_from(fields["seats"]);
   selected.needs = numbers_from(fields["needs"]);
+  selected.time_limits = numbers_from(fields["time_limits"]);
   selected.cache_dir = bytes_from(fields["cache_dir"]);
   selected.deselected = fields["deselected"].cast<std::int64_t>();
   selected.collect_reports = phases_from(fields["collect_reports"]);

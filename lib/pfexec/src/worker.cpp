@@ -2,6 +2,7 @@
 
 #include <pfcore/run_tally.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "process_state.hpp"
@@ -68,10 +69,33 @@ void worker_phase(core::ItemPhase phase) noexcept {
   if (state.board != nullptr) state.board->board().set_phase(state.slot, phase);
 }
 
-void begin_item(std::uint32_t item) {
+std::uint32_t begin_item(std::uint32_t item) {
+  const ProcessState& state = ProcessState::current();
   current_item() = core::ItemResult{};
   current_item().item = item;
+  // Without a board nothing outlives a try but this process.
+  if (state.board != nullptr) current_item().attempt = std::max(state.board->board().tries(item), 1u);
   totals().item_started_s = monotonic_s();
+  return current_item().attempt;
+}
+
+std::uint32_t begin_try(double delay_s) {
+  core::ItemResult& item = current_item();
+  item.outcome = "rerun";
+  // To the controller's plugins the try is one report: the failure that it is repeated for.
+  if (item.opaque.size() == item.phases.size()) {
+    const auto goes_on = std::find_if(item.phases.begin(), item.phases.end(), [](const core::PhaseReport& phase) { return phase.outcome == "rerun"; });
+    if (goes_on != item.phases.end()) item.opaque = {item.opaque[static_cast<std::size_t>(goes_on - item.phases.begin())]};
+  }
+  send_result_frame(core::encode(item));
+  const std::uint32_t next = item.attempt + 1;
+  ProcessState& state = ProcessState::current();
+  const std::uint32_t number = item.item;
+  item = core::ItemResult{};
+  item.item = number;
+  item.attempt = next;
+  if (state.board != nullptr) item.attempt = state.board->board().begin_try(state.slot, monotonic_ns() + static_cast<std::uint64_t>(delay_s * 1e9));
+  return item.attempt;
 }
 
 void add_phase(core::PhaseReport phase, std::string opaque) {

@@ -20,8 +20,11 @@ namespace pf::exec {
 void stop_run() noexcept;
 void worker_phase(core::ItemPhase phase) noexcept;
 
-// The item in progress: phases are added as pytest reports them, then it is sent as one result.
-void begin_item(std::uint32_t item);
+// The item in progress: phases are added as pytest reports them, then it is sent as one result. Returns the number of this
+// try, 1 unless an earlier worker died of the item.
+std::uint32_t begin_item(std::uint32_t item);
+// Sends the try as one that another follows, which begins after `delay_s`. Returns its number.
+std::uint32_t begin_try(double delay_s);
 void add_phase(core::PhaseReport phase, std::string opaque);
 // Takes back the phase that was added last.
 void drop_phase();

@@ -73,6 +73,8 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.timeout_s = 1.5;
   message.options.boot_timeout_s = 240;
   message.options.retries = 3;
+  message.options.retry_delay_s = 0.5;
+  message.options.flaky_fails = true;
   message.options.full_report = true;
   message.options.verbose_plan = true;
   message.terminal.columns = 120;
@@ -296,6 +298,7 @@ inline core::Selected sample(core::Selected message) {
   message.resources = {"db", "port"};
   message.seats = {2, 1};
   message.needs = {0, 1, 1, 0};
+  message.time_limits = {1, 2500};
   message.cache_dir = "/p/.pytest_cache/d/pfast";
   message.deselected = 4;
   message.collect_reports = {sample_phase()};

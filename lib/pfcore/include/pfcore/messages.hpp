@@ -94,7 +94,9 @@ struct RunOptions {              // a dict inside RunRequest
   std::string start_method = "forkserver";
   double timeout_s = 0;          // 0 = none
   double boot_timeout_s = 0;     // that a boot for this run may take; 0 = the daemon's own limit
-  std::int64_t retries = 0;
+  std::int64_t retries = 0;      // times that a failed item is tried again
+  double retry_delay_s = 0;      // between two tries
+  bool flaky_fails = false;      // an item that passed after it had failed counts as failed
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;
 };
@@ -320,6 +322,7 @@ struct Selected {
   std::vector<std::string> resources;
   U32List seats;                 // per resource: how many items may have it at a time
   U32List needs;                 // pairs: an item, one of its resources
+  U32List time_limits;           // pairs: an item, milliseconds that it may take (0 = any number): instead of RunOptions.timeout_s
   std::string cache_dir;         // bytes: pfast's folder in the suite's cache; empty = the suite has no cache
   std::int64_t deselected = 0;
   std::vector<PhaseReport> collect_reports;   // failed and skipped collectors; headline = node id

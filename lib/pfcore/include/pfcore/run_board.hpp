@@ -69,6 +69,8 @@ class RunBoard {
   // Marks the reserved item as running (reserves one when there is none) and the one after it in its range as reserved.
   // nullopt: as from reserve().
   [[nodiscard]] std::optional<Claim> claim(std::size_t slot, std::uint64_t now_ns) noexcept;
+  // The item that runs is tried once more, from `now_ns` on. Returns the number of this try, from 2 on.
+  std::uint32_t begin_try(std::size_t slot, std::uint64_t now_ns) noexcept;
   void set_phase(std::size_t slot, ItemPhase phase) noexcept;
   // The running item is over and its result is sent. Its resources are free.
   void finish_item(std::size_t slot) noexcept;
@@ -86,6 +88,8 @@ class RunBoard {
   [[nodiscard]] SlotView slot(std::size_t slot) const noexcept;
   // True when items remain that no live slot has claimed or that this slot would still find.
   [[nodiscard]] bool has_work(std::size_t slot) const noexcept;
+  // How often the item was begun, over all its workers.
+  [[nodiscard]] std::uint32_t tries(std::uint32_t item) const noexcept;
   // An item whose worker is gone is to be run once more. Whoever has nothing else to do finds it.
   void put_back(std::uint32_t item) noexcept;
   // The resources of a slot whose worker is gone.
@@ -136,6 +140,7 @@ class RunBoard {
   std::span<const std::uint32_t> order_;
   std::span<const StoredRange> ranges_;
   std::span<std::atomic<std::uint32_t>> owners_;   // per position of the order
+  std::span<std::atomic<std::uint32_t>> tries_;    // per item
   std::span<const std::uint64_t> needs_;           // per position: the resources of the item as bits; empty without resources
   std::span<const std::uint32_t> seat_ends_;       // per resource: where its seats end
   std::span<std::atomic<std::uint32_t>> seats_;    // slot + 1 of who has it, 0 = free

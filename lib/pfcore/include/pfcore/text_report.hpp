@@ -87,6 +87,7 @@ class TextReport {
   void put_failure(std::string& out, const Entry& entry) const;
   void put_errors(std::string& out) const;
   void put_failures(std::string& out, std::string_view category, std::string_view title) const;
+  void put_flaky(std::string& out) const;
   void put_passes(std::string& out, std::string_view category, std::string_view title) const;
 
   // text_report_lists.cpp: warnings, durations

@@ -21,6 +21,8 @@ struct Settings {
   double timeout_s = 0;                         // per test; 0 = none
   std::int64_t retries = 0;
   std::int64_t memory_mib = 0;                  // that paused suites may hold together; 0 = half of the machine's
+  double retry_delay_s = 0;
+  std::string flaky = "pass";                   // "pass" | "fail": what a test counts as that passed after it had failed
   std::string scope = "asked";                  // "all" | "asked"
   std::string start_method = "forkserver";
   std::string python;                           // empty = find one

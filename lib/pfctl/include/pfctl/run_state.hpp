@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <pfcore/messages.hpp>
@@ -173,7 +174,8 @@ class RunState {
   // run_losses.cpp
   [[nodiscard]] Slot* find_slot(std::int64_t slot) noexcept;
   void lose_worker(std::size_t slot, int status, TimePoint now);
-  void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::string text);
+  void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text);
+  void tell_lost_try(std::uint32_t item, std::string worker, std::uint32_t attempt, std::string text);
   [[nodiscard]] std::optional<std::uint32_t> lost_item(std::size_t slot, std::int64_t pid) const;
   [[nodiscard]] bool may_replace(std::size_t slot) const;
   void blame_inline_item(std::optional<int> status);
@@ -186,6 +188,8 @@ class RunState {
   void advance_silence(TimePoint now);
   void advance_time_limits(TimePoint now);
   void advance_leaving(TimePoint now);
+  void read_time_limits();
+  [[nodiscard]] double time_limit_s(std::uint32_t item) const noexcept;
   void kill_slot(std::size_t slot, std::string cause);
   void kill_controller(std::string cause);
   void signal_workers(int signal_number);
@@ -196,6 +200,8 @@ class RunState {
   core::Selected selected_;
   core::RunTally tally_;
   RunMeasurements measurements_;
+  std::unordered_map<std::uint32_t, double> own_limits_s_;   // items with a limit of their own; 0 = none
+  bool has_limits_ = false;
   std::optional<core::RunBoard> board_;
   std::vector<Slot> slots_;
   std::vector<std::int64_t> pids_;

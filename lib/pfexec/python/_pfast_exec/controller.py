@@ -127,7 +127,10 @@ class Controller:
             return None  # pytest's own loop words it
         if self.inline:
             self._hooks.runner = worker.ItemRunner(self, session, inline=True)
-            return None
+            if self.request["options"]["retries"] == 0:
+                return None
+            self._hooks.runner.run_inline(session)
+            return True
         self._run_with_daemon(session)
         return True
 

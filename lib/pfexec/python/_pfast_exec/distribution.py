@@ -14,8 +14,9 @@ import pytest
 CUT_SHARES_SETUP = 0x80000000  # fixtures that both sides share are set up once more
 CUT_NEVER = 0x40000000
 
-_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK = "xdist_group", "serial", "resource"
-_MARKS = frozenset({_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK})
+_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK, _TIMEOUT_MARK = "xdist_group", "serial", "resource", "timeout"
+_MARKS = frozenset({_GROUP_MARK, _SERIAL_MARK, _RESOURCE_MARK, _TIMEOUT_MARK})
+_MOST_SECONDS = 4_000_000  # in milliseconds it is a 32-bit number
 _MOST_RESOURCES = 64  # a bit each on the run board
 
 #: A fixture at work: its definition, the node whose end is its end, its parameter. Compared by identity.
@@ -37,12 +38,13 @@ def describe(config: Any, items: Sequence[Any], dist: str) -> dict[str, Any]:
         "groups": group_words(items, dist, marks),
         "serial": serial.tobytes(),
         **_resources(items, marks),
+        "time_limits": _time_limits(config, items, marks),
         "cache_dir": _cache_folder(config),
     }
 
 
 def nothing() -> dict[str, Any]:
-    return {"groups": b"", "serial": b"", "resources": [], "seats": b"", "needs": b"", "cache_dir": b""}
+    return {"groups": b"", "serial": b"", "resources": [], "seats": b"", "needs": b"", "time_limits": b"", "cache_dir": b""}
 
 
 def _cache_folder(config: Any) -> bytes:
@@ -70,7 +72,7 @@ def group_words(items: Sequence[Any], dist: str, marks: Sequence[_Marks]) -> byt
 
 # -- marks -------------------------------------------------------------------------------------------------------------
 
-#: Of an item or a node: those of its marks that matter here.
+#: Of an item or a node: those of its marks that matter here, the closest first.
 _Marks = Sequence[Any]
 
 
@@ -92,10 +94,10 @@ def _all_marks(items: Sequence[Any]) -> list[_Marks]:
         found = above.get(id(parent))
         if found is None:
             found = of_node(parent)
-        for mark in item.own_markers:
-            if mark.name in _MARKS:
-                found = (*found, mark)
-        marks.append(found)
+        own = item.own_markers
+        if own:
+            own = tuple([mark for mark in own if mark.name in _MARKS])
+        marks.append((*own, *found) if own else found)
     return marks
 
 
@@ -140,6 +142,24 @@ def _resource_of(mark: Any, item: Any) -> tuple[str, int] | None:
             f"{item.nodeid}: pytest.mark.resource({name!r}, n={count!r}): n is how many tests may have it at a time, 1 or more"
         )
     return name, count
+
+
+def _time_limits(config: Any, items: Sequence[Any], marks: Sequence[_Marks]) -> bytes:
+    """Pairs: an item's place, milliseconds (0: none). pytest-timeout, where it is installed, sees to its marks itself."""
+    limits = array.array("I")
+    if config.pluginmanager.hasplugin("timeout"):
+        return limits.tobytes()
+    for place, own in enumerate(marks):
+        mark = next((mark for mark in own if mark.name == _TIMEOUT_MARK), None)
+        if mark is None:
+            continue
+        seconds = mark.args[0] if mark.args else mark.kwargs.get("timeout")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= _MOST_SECONDS:
+            raise pytest.UsageError(
+                f"{items[place].nodeid}: pytest.mark.timeout({seconds!r}): it takes the seconds that the test may take, 0 for any number"
+            )
+        limits.extend((place, max(1, round(seconds * 1000)) if seconds else 0))
+    return limits.tobytes()
 
 
 # -- xdist's ways: what xdist derives from node ids --------------------------------------------------------------------

@@ -9,6 +9,8 @@ import pytest
 
 import _pfexec
 
+from .reports import PASSED_AT_TRY
+
 if TYPE_CHECKING:
     from .controller import Controller
     from .worker import ItemRunner
@@ -63,6 +65,21 @@ class RunHooks:
     def pytest_runtest_logreport(self, report: Any) -> None:
         if self.runner is not None:
             self.runner.add_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, Any] | None:
+        if report.outcome == "rerun":
+            return "rerun", "R", ("RERUN", {"yellow": True})
+        if hasattr(report, PASSED_AT_TRY):
+            return "flaky", "f", ("FLAKY", {"yellow": True})
+        return None
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        flaky = terminalreporter.stats.get("flaky", []) if self.controller is not None else []
+        if flaky:
+            terminalreporter.section("flaky tests")
+        for report in flaky:
+            terminalreporter.line(f"FLAKY {report.nodeid} - passed at try {getattr(report, PASSED_AT_TRY)}")
 
     # None of these wraps: a wrapper would be a frame in the tracebacks of the tests.
 

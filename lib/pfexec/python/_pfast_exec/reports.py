@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+#: What a report of a passing test carries that had failed before (see retries.py).
+PASSED_AT_TRY = "pfast_passed_at_try"
+
 #: Since pytest 9.0 the traceback and what was captured come before the line of --tb=line.
 _LINE_STYLE_HAS_TEXT = int(pytest.__version__.partition(".")[0]) >= 9
 
 #: Plugins whose pytest_report_teststatus leaves a passed report to pytest.
 _USUAL_STATUS = frozenset(
-    "_pytest.terminal _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
+    "RunHooks _pytest.terminal _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
 )
 
 #: Text of one section or traceback that is kept; the middle of anything longer is left out and counted.
@@ -57,7 +60,7 @@ class Renderer:
             word = word[0]
         when = report.when or "collect"
         crash_line = self._crash_line(report)
-        shown = report.failed or category in ("failed", "error", "xpassed") or bool(getattr(report, "wasxfail", None))
+        shown = report.failed or category in ("failed", "error", "xpassed", "rerun") or bool(getattr(report, "wasxfail", None))
         return {
             "when": when,
             "outcome": report.outcome,
@@ -119,6 +122,8 @@ class Renderer:
             return reason.removeprefix("Skipped: ") if reason != "Skipped" else ""
         if report.failed and isinstance(report.longrepr, str):
             return bounded(report.longrepr)
+        if hasattr(report, PASSED_AT_TRY):
+            return f"passed at try {getattr(report, PASSED_AT_TRY)}"
         crash = getattr(report.longrepr, "reprcrash", None)
         return bounded(str(crash.message)) if crash is not None else ""
 

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,7 @@ import pytest
 import _pfexec
 
 from . import coverage_data, randomness, repair, report_wire, reports
+from .retries import Tries
 from .terminal import silence_in_worker
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ class ItemRunner:
         self.config = session.config
         self.inline = inline
         self._complete = False
+        self._begun: Any = None
         self._teardown_passed = False
+        self._tries = Tries(session, controller.request["options"])
         self._pid = os.getpid()
         self._workers = workers
         #: Everything that pytest's hooks are told here is told to the controller's as well.
@@ -52,10 +56,12 @@ class ItemRunner:
         if report.when == "setup":
             self._complete = False
         self._teardown_passed = report.when == "teardown" and report.passed
+        is_flaky = self._tries.judge(report)
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         renderer = self.controller.renderer
-        described = renderer.describe(report) if renderer.words_passes or self._has_failed_subtests(report) else None
+        wordy = is_flaky or renderer.words_passes or self._has_failed_subtests(report)
+        described = renderer.describe(report) if wordy else None
         blob = report_wire.to_wire(self.config, report) if self.sends_reports else b""
         if described is None and _pfexec.add_plain_report(report, self._wants_sections, blob):
             pass
@@ -73,16 +79,34 @@ class ItemRunner:
     # of every try. One that was interrupted has no result.
 
     def begin(self, item: Any) -> None:
+        if self._begun is item:
+            return  # its tries are begun and ended by run_inline
         self.finish()
         _pfexec.begin_item(self._numbers[id(item)])
 
     def complete(self) -> None:
-        self._complete = True
+        self._complete = self._begun is None
 
     def finish(self) -> None:
         if self._complete:
             _pfexec.finish_item()
             self._complete = False
+
+    def run_inline(self, session: Any) -> None:
+        """pytest's own loop, with tries: it knows none."""
+        for place, item in enumerate(session.items):
+            nextitem = session.items[place + 1] if place + 1 < len(session.items) else None
+            self._complete = False
+            number = _pfexec.begin_item(place)
+            self._begun = item
+            self._tries.run(item, number, partial(item.config.hook.pytest_runtest_protocol, item=item, nextitem=nextitem))
+            self._begun = None
+            _pfexec.finish_item()
+            self._complete = False
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -92,8 +116,8 @@ class ItemRunner:
             number, expected = claim
             item = items[number]
             nextitem = items[expected] if expected is not None else None
-            _pfexec.begin_item(number)
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            protocol = partial(item.config.hook.pytest_runtest_protocol, item=item, nextitem=nextitem)
+            self._tries.run(item, _pfexec.begin_item(number), protocol)
             if self.session.shouldfail or self.session.shouldstop:
                 _pfexec.stop()
             # What was expected may have gone to another worker meanwhile.
