@@ -256,12 +256,13 @@ bool Run::forkserver_is_lost(TimePoint now) {
 }
 
 void Run::after_event() {
+  if (state_ && state_->answered()) remember();
   if (state_ && state_->done()) finish();
 }
 
-// The client has its answer: from here on time is nobody's.
+// The client has its answer, and may ask for the next run while this one's processes are still leaving.
 void Run::remember() {
-  if (!state_ || state_->measurements().empty()) return;
+  if (!state_ || state_->measurements().empty() || std::exchange(remembered_, true)) return;
   const core::Selected& selected = state_->selected();
   HistoryStore* store = context_.histories.find(history_path(selected));
   if (store == nullptr) return;

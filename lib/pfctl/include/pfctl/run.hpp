@@ -138,6 +138,7 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   std::vector<std::unique_ptr<WorkerLink>> workers_;
   BoardMemory board_;
   bool paused_ = false;
+  bool remembered_ = false;                 // in the suite's history
   bool done_ = false;
 };
 
