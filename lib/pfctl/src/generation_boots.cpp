@@ -30,6 +30,15 @@ BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
   return plan;
 }
 
+// What a generation leaves to be made again, when another one takes its place that collects `scope`.
+std::shared_ptr<const BootPlan> rest_of(const BootPlan& replaced, const std::string& cwd, const BootScope& scope) {
+  const BootPlan& wide = replaced.rest ? *replaced.rest : replaced;
+  if (wide.spec.cwd != cwd || covers(scope, wide.scope)) return nullptr;
+  auto rest = std::make_shared<BootPlan>(wide);
+  rest->rest.reset();
+  return rest;
+}
+
 BootPlan GenerationPool::plan_for(const Wait& wait) const {
   const core::RunRequest& request = wait.user->request();
   BootPlan plan = plan_for(request);
@@ -37,6 +46,9 @@ BootPlan GenerationPool::plan_for(const Wait& wait) const {
   if (wait.stale) plan.why = wait.stale_reason;
   else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has these options and this environment";
   const std::optional<BootScope> needed = wait.user->needed_scope();
+  if (const Generation* stale = wait.stale ? find(*wait.stale) : nullptr; stale != nullptr && !needed) {
+    plan.rest = rest_of(stale->plan(), plan.spec.cwd, plan.scope);
+  }
   if (!needed) return plan;
   plan.scope = settings_.scope_all ? BootScope{{}, true} : *needed;
   if (wait.stale) return plan;
@@ -91,6 +103,9 @@ void GenerationPool::on_generation_ready(Generation& generation) {
       old->dismiss();
     }
   }
+  if (!generation.plan().background) failed_scope_.reset();   // something has changed since
+  succeed_in_background(generation);
+  dismiss_superseded(generation);
   evict();
   advance_all_later();
 }
@@ -131,6 +146,10 @@ void GenerationPool::widen(std::int64_t generation_id, const core::RunRequest& r
   if (generation == nullptr || !generation->usable() || closing_) return;
   BootPlan plan = plan_for(request);
   plan.scope = unite(generation->plan().scope, plan.scope);
+  if (const auto& rest = generation->plan().rest) {
+    if (rest->scope.whole && !plan.scope.whole) plan.argv = rest->argv;   // that name no path
+    plan.scope = unite(plan.scope, rest->scope);
+  }
   if (plan.scope == generation->plan().scope || (failed_scope_ && plan.scope == *failed_scope_)) return;
   plan.replaces = generation_id;
   plan.background = true;
@@ -139,11 +158,46 @@ void GenerationPool::widen(std::int64_t generation_id, const core::RunRequest& r
   start_background();
 }
 
+// Of two for the same options, folder and environment the one that began later and collected as much serves every run.
+void GenerationPool::dismiss_superseded(const Generation& newer) {
+  for (const auto& older : generations_) {
+    if (older->id() == newer.id() || !older->usable() || older->key() != newer.key()) continue;
+    if (older->boot_started() >= newer.boot_started() || older->plan().spec.cwd != newer.plan().spec.cwd) continue;
+    if (covers(newer.plan().scope, older->plan().scope) && !older->inputs()->environment_change(newer.plan().spec.env)) older->dismiss();
+  }
+}
+
+// A run that named a part of a stale generation has been served: the whole of it is made again behind it.
+void GenerationPool::succeed_in_background(const Generation& generation) {
+  const std::shared_ptr<const BootPlan> rest = generation.plan().rest;
+  if (!rest || closing_) return;
+  BootPlan plan = *rest;
+  if (!covers(plan.scope, generation.plan().scope) && !plan.scope.whole) plan.scope = unite(plan.scope, generation.plan().scope);
+  plan.spec.env = generation.plan().spec.env;
+  plan.replaces = generation.id();
+  plan.background = true;
+  plan.why = "the rest of what was collected before: " + generation.plan().why;
+  background_ = std::move(plan);
+}
+
 void GenerationPool::start_background() {
   if (!background_ || !waits_.empty() || !uses_.empty() || booting() || closing_) return;
   BootPlan plan = std::move(*background_);
   background_.reset();
+  if (has_fresh(plan)) return;
   if (start_boot(std::move(plan)) == nullptr) bury(*generations_.back());
+}
+
+// What the plan would make is there: a boot that was under way when the plan was made.
+bool GenerationPool::has_fresh(const BootPlan& plan) const {
+  const std::string key = generation_key(plan.spec.env, plan.argv, plan.spec.cwd);
+  return std::any_of(generations_.begin(), generations_.end(), [&](const auto& generation) {
+    const BootPlan& made = generation->plan();
+    if (!generation->usable() || made.spec.cwd != plan.spec.cwd || generation->key() != key || !covers(made.scope, plan.scope)) return false;
+    const InputSet& inputs = *generation->inputs();
+    if (inputs.environment_change(plan.spec.env)) return false;
+    return inputs.is_certainly_unchanged() || (inputs.size() <= k_inline_check_files && !inputs.file_change());
+  });
 }
 
 std::int64_t GenerationPool::held_bytes() const {

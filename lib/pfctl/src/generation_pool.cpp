@@ -5,13 +5,6 @@
 #include <utility>
 
 namespace pf::ctl {
-namespace {
-
-// Below this many files a walk takes a few milliseconds at most, and nobody else notices.
-constexpr std::size_t k_inline_check_files = 4000;
-
-}  // namespace
-
 GenerationPool::GenerationPool(Loop& loop, DaemonLog& log, PoolSettings settings, std::function<void()> on_change)
     : loop_(loop),
       log_(log),
@@ -34,6 +27,7 @@ void GenerationPool::acquire(std::int64_t run_id, GenerationUser& user) {
   Wait& wait = waits_[run_id];
   wait = Wait{};
   wait.user = &user;
+  wait.scope = settings_.scope_all ? BootScope{{}, true} : scope_of(user.request().argv, user.request().cwd);
   advance(run_id);
 }
 
@@ -63,9 +57,14 @@ std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) co
     candidate.booting = booting;
     candidate.suits = suits(*generation, request);
     if (needed && !(generation->plan().spec.cwd == request.cwd && covers(generation->plan().scope, *needed))) candidate.suits = false;
+    const BootScope& scope = generation->plan().scope;
+    candidate.covers = generation->plan().spec.cwd == request.cwd && covers(scope, wait.scope);
+    candidate.wider = !needed && candidate.covers && !covers(wait.scope, scope);
     // What was booted for this very run is used by it, whatever its conftest did to the environment meanwhile.
-    if (wait.own_boot && wait.waits_for == candidate.id) candidate.suits = true;
-    candidate.background = generation->plan().background;
+    if (wait.own_boot && wait.waits_for == candidate.id) {
+      candidate.suits = candidate.covers = true;
+      candidate.wider = false;
+    }
     candidate.boot_started = generation->boot_started();
     candidate.last_used = generation->last_used();
     if (const auto known = wait.checked.find(candidate.id); known != wait.checked.end()) candidate.fresh = known->second;

@@ -63,6 +63,41 @@ TEST_SUITE("pfctl/generation_choice") {
     CHECK(choose({stale, booting}).id == 2);
   }
 
+  TEST_CASE("a boot that collects more than the run names is not waited for") {
+    GenerationCandidate wider = ready(2);
+    wider.booting = wider.wider = true;
+    CHECK(choose({wider}).step == Step::boot);
+    GenerationCandidate stale = ready(1);
+    stale.fresh = false;
+    CHECK(choose({stale, wider}).step == Step::boot);
+    CHECK(choose({ready(1), wider}).step == Step::check);
+  }
+
+  TEST_CASE("of two that are fresh the one that covers the run is used") {
+    GenerationCandidate narrow = ready(1, 900s);
+    narrow.covers = false;
+    narrow.fresh = true;
+    GenerationCandidate wide = ready(2, 100s);
+    wide.fresh = true;
+    CHECK(choose({narrow, wide}).id == 2);
+    wide.fresh.reset();
+    const GenerationChoice choice = choose({narrow, wide});
+    CHECK(choice.step == Step::check);
+    CHECK(choice.id == 2);
+    wide.fresh = false;
+    CHECK(choose({narrow, wide}).id == 1);
+  }
+
+  TEST_CASE("a boot that collects what the run names is waited for rather than using one that did not") {
+    GenerationCandidate narrow = ready(1);
+    narrow.covers = false;
+    narrow.fresh = true;
+    GenerationCandidate booting = ready(2);
+    booting.booting = true;
+    CHECK(choose({narrow, booting}).step == Step::wait);
+    CHECK(choose({narrow, booting}).id == 2);
+  }
+
   TEST_CASE("the one that was used last is looked at first") {
     CHECK(choose({ready(1, 100s), ready(2, 200s)}).id == 2);
     GenerationCandidate fresh = ready(1, 100s);

@@ -37,6 +37,7 @@ struct BootPlan {
   std::string why;                          // "no generation yet", "changed: tests/test_a.py"
   bool background = false;                  // nobody waits for it
   std::optional<std::int64_t> replaces;     // the generation that it succeeds
+  std::shared_ptr<const BootPlan> rest;     // of a generation before, which had collected more: to be made again behind this one
 };
 
 class Generation;

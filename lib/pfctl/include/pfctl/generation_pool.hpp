@@ -55,6 +55,9 @@ struct PoolSettings {
   std::optional<struct rlimit> nofile;      // see ForkserverSpec
 };
 
+// Below this many files a walk takes a few milliseconds at most, and nobody else notices.
+constexpr std::size_t k_inline_check_files = 4000;
+
 class GenerationPool final : private GenerationListener {
  public:
   // `on_change` is called when something ended that the daemon may have been waiting for.
@@ -102,6 +105,7 @@ class GenerationPool final : private GenerationListener {
     bool own_boot = false;
     int boots = 0;
     bool checking = false;
+    BootScope scope;                               // what the run names
   };
   struct Use {
     GenerationUser* user = nullptr;
@@ -128,6 +132,9 @@ class GenerationPool final : private GenerationListener {
   [[nodiscard]] BootPlan plan_for(const Wait& wait) const;
   void refuse(std::int64_t run_id, const core::ErrorEvent& why);
   void start_background();
+  void succeed_in_background(const Generation& generation);
+  [[nodiscard]] bool has_fresh(const BootPlan& plan) const;
+  void dismiss_superseded(const Generation& newer);
   void evict();
   [[nodiscard]] std::int64_t held_bytes() const;
   void bury(Generation& generation);
