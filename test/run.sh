@@ -65,7 +65,8 @@ unit_tests() {
   unset program
 }
 
-functional() { "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"; }
+# Most of a functional test is waiting for processes to begin and to end: three at a time keep two processors busy.
+functional() { "$venv/bin/python" test/support/in_parallel.py -n "${PFAST_TEST_JOBS:-3}" "$@"; }
 
 # with_pfast PFAST PYTHON ARGUMENT...: functional tests of an installed pfast.
 with_pfast() {
