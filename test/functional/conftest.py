@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-pytest.register_assert_rewrite("harness", "oracle", "run_log")
+pytest.register_assert_rewrite("faults", "harness", "oracle", "run_log")
 
+import faults  # noqa: E402
 from harness import Case  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
@@ -36,6 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.nodeid.rpartition("/")[2]
         if known and name.startswith(known):
             item.add_marker(pytest.mark.skip(reason="listed in not_yet.txt"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in faults.summary():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
