@@ -191,6 +191,9 @@ int memfd_create(const char* name, unsigned flags) noexcept { PASS_ON(k_memfd_cr
 void* mmap(void* at, size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   PASS_ON(k_mmap, mmap, MAP_FAILED, at, bytes, protection, flags, fd, offset);
 }
+void* mmap64(void* at, size_t bytes, int protection, int flags, int fd, off64_t offset) noexcept {
+  PASS_ON(k_mmap, mmap64, MAP_FAILED, at, bytes, protection, flags, fd, offset);
+}
 ssize_t sendmsg(int fd, const struct msghdr* message, int flags) { PASS_ON(k_sendmsg, sendmsg, -1, fd, message, flags); }
 ssize_t recvmsg(int fd, struct msghdr* message, int flags) { PASS_ON(k_recvmsg, recvmsg, -1, fd, message, flags); }
 int ftruncate(int fd, off_t length) noexcept { PASS_ON(k_ftruncate, ftruncate, -1, fd, length); }
@@ -200,6 +203,7 @@ int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* 
                 char* const arguments[], char* const environment[]) {
   PASS_ON(k_posix_spawn, posix_spawn, errno, pid, path, actions, attributes, arguments, environment);
 }
+int ftruncate64(int fd, off64_t length) noexcept { PASS_ON(k_ftruncate, ftruncate64, -1, fd, length); }
 int mkdir(const char* path, mode_t mode) noexcept { PASS_ON(k_mkdir, mkdir, -1, path, mode); }
 
 int clock_gettime(clockid_t clock, struct timespec* time) noexcept {
@@ -212,14 +216,14 @@ int clock_gettime(clockid_t clock, struct timespec* time) noexcept {
 time_t time(time_t* out) noexcept {
   struct timespec now {};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  if (out != nullptr) *out = now.tv_sec;
+  if (out) *out = now.tv_sec;
   return now.tv_sec;
 }
 
 int gettimeofday(struct timeval* out, void*) noexcept {
   struct timespec now {};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  if (out != nullptr) *out = {now.tv_sec, static_cast<suseconds_t>(now.tv_nsec / 1000)};
+  *out = {now.tv_sec, static_cast<suseconds_t>(now.tv_nsec / 1000)};
   return 0;
 }
 

@@ -60,12 +60,13 @@ class Finished:
 class Running:
     """A command under way. Its output goes to files: a process that it leaves behind cannot keep us waiting."""
 
-    def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str], folder: Path, umask: int = -1) -> None:
+    def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str], folder: Path, umask: int = -1, stdout: int | None = None) -> None:
         self.args = args
         self._folder = folder
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            to = out if stdout is None else stdout
             self.process = subprocess.Popen(
-                args, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, umask=umask
+                args, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=to, stderr=err, start_new_session=True, umask=umask
             )
 
     @property
@@ -150,12 +151,14 @@ class Case:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def start_pfast(self, *args: str, cwd: str = "", env: Mapping[str, str] | None = None, umask: int = -1) -> Running:
+    def start_pfast(
+        self, *args: str, cwd: str = "", env: Mapping[str, str] | None = None, umask: int = -1, stdout: int | None = None
+    ) -> Running:
         folder = self._folder()
         arguments = [str(self.pfast_path), *args]
         if args and args[0] == "run" and "--dump" not in args:
             arguments[2:2] = ["--dump", str(folder / "outcomes.json")]
-        return Running(arguments, self.project / cwd, {**self.env, **(env or {})}, folder, umask)
+        return Running(arguments, self.project / cwd, {**self.env, **(env or {})}, folder, umask, stdout)
 
     def pfast(self, *args: str, cwd: str = "", env: Mapping[str, str] | None = None, umask: int = -1) -> Finished:
         return self.start_pfast(*args, cwd=cwd, env=env, umask=umask).finish()

@@ -60,7 +60,13 @@ class Terminal:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The terminal is gone: its window was closed, its line has dropped."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     def _read(self, seconds: float) -> bool:
         """False at the end of the output or of the time."""

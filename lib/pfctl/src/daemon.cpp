@@ -125,9 +125,9 @@ void Daemon::announce() {
 // Something in the folder was removed or renamed.
 void Daemon::keep_address() {
   if (server_->shutting_down() || server_->handing_over()) return;
-  if (!presence_->owned()) {
+  if (!presence_->owned() || !presence_->findable()) {
     // Another daemon can take the address now, and nobody finds this one.
-    log_.line("leaving: the lock file or its folder was removed");
+    log_.line("leaving: the lock file or its folder was removed or renamed");
     server_->shut_down(false);
   } else if (!presence_->reachable()) {
     log_.line("the socket was removed or replaced: binding it again");

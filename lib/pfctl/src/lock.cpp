@@ -21,11 +21,13 @@ constexpr int k_max_replacements = 16;   // of the file, between open and flock
 core::Result<core::UniqueFd> open_lock_file(int dir_fd, const std::string& name, const std::string& path) {
   // O_NONBLOCK: what lies there may be a FIFO.
   core::UniqueFd fd(::openat(dir_fd, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
-  if (!fd && errno == ELOOP) {
-    return text::error(core::ErrorCode::refused, "open the lock '" + path + "': it is a symbolic link: `rm " +
-                                                     text::shell_word(path) + "` if nobody needs it");
+  if (!fd) {
+    const int err = errno;
+    const std::string found = err == ELOOP || err == EACCES ? text::in_the_way(dir_fd, name) : std::string();
+    if (found.empty()) return core::Error::from_errno("open the lock '" + path + "'", err);
+    return text::error(core::ErrorCode::refused, "open the lock '" + path + "': " + found + ": `rm " + text::shell_word(path) +
+                                                     "` if nobody needs it");
   }
-  if (!fd) return core::Error::from_errno("open the lock '" + path + "'", errno);
   struct stat info;
   if (::fstat(fd.get(), &info) != 0) return core::Error::from_errno("look at the lock '" + path + "'", errno);
   if (!S_ISREG(info.st_mode) || info.st_uid != ::geteuid()) {

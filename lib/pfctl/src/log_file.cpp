@@ -39,11 +39,12 @@ core::Result<core::UniqueFd> open_log(const Address& address) {
   for (bool rotated = false;; rotated = true) {
     core::UniqueFd fd(::openat(dir_fd, address.log.c_str(), k_append, 0600));
     if (!fd && disk_is_full_or_read_only(errno)) return open_null();
-    if (!fd && errno == ELOOP) {
-      return text::error(core::ErrorCode::refused, "write the log '" + path + "': it is a symbolic link: `rm " +
-                                                       text::shell_word(path) + "`");
+    if (!fd) {
+      const int err = errno;
+      const std::string found = err == ELOOP || err == EACCES ? text::in_the_way(dir_fd, address.log) : std::string();
+      if (found.empty()) return core::Error::from_errno("open the log '" + path + "'", err);
+      return text::error(core::ErrorCode::refused, "write the log '" + path + "': " + found + ": `rm " + text::shell_word(path) + "`");
     }
-    if (!fd) return core::Error::from_errno("open the log '" + path + "'", errno);
     if (auto ours = check_ours(fd.get(), path); !ours) return std::move(ours).error();
     struct stat info;
     const bool large = ::fstat(fd.get(), &info) == 0 && info.st_size > static_cast<off_t>(k_log_rotate_bytes);

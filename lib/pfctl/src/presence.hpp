@@ -35,6 +35,7 @@ class Presence {
   [[nodiscard]] int listener_fd() const { return listener_ ? listener_->fd() : -1; }
   [[nodiscard]] bool reachable() const { return listener_ && listener_->still_in_place(); }
   [[nodiscard]] bool owned() const { return claim_.lock.still_in_place(address_.dir.get()); }
+  [[nodiscard]] bool findable() const { return still_leads_here(address_); }
 
  private:
   Address address_;

@@ -160,6 +160,15 @@ core::Result<Address> explicit_address(const std::string& path) {
   return address;
 }
 
+bool still_leads_here(const Address& address) noexcept {
+  struct stat held;
+  struct stat named;
+  // A link on the way to an explicit address is the user's business.
+  const int flags = address.shared_dir ? 0 : AT_SYMLINK_NOFOLLOW;
+  return ::fstat(address.dir.get(), &held) == 0 && ::fstatat(AT_FDCWD, address.dir_path.c_str(), &named, flags) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 core::Result<Address> clone(const Address& address) {
   auto fd = duplicate(address.dir.get());
   if (!fd) return std::move(fd).error();

@@ -1,9 +1,11 @@
 // Small pieces of error texts. Private to pfctl.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -56,6 +58,15 @@ inline std::string octal(mode_t mode) {
 // "owner uid 1000, mode 0755"
 inline std::string owner_and_mode(const struct stat& info) {
   return "owner uid " + std::to_string(info.st_uid) + ", mode " + octal(info.st_mode);
+}
+
+// Why a file that should be ours could not be opened: what lies there instead. In a sticky folder the kernel refuses links and
+// files of others before O_NOFOLLOW does. Empty when it is neither.
+inline std::string in_the_way(int dir_fd, const std::string& name) {
+  struct stat info;
+  if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return {};
+  if (S_ISLNK(info.st_mode)) return "it is a symbolic link (owner uid " + std::to_string(info.st_uid) + ")";
+  return info.st_uid != ::geteuid() ? "it is somebody else's (" + owner_and_mode(info) + ")" : std::string();
 }
 
 inline std::string_view trimmed(std::string_view text) {

@@ -47,6 +47,9 @@ struct Address {
 // Errors: not_found (the folder), invalid_argument (no name, NUL, a name that is too long), system.
 [[nodiscard]] core::Result<Address> explicit_address(const std::string& path);
 
+// Whether the folder's path still leads to the folder: it was neither renamed nor removed, nor replaced by a link to it.
+[[nodiscard]] bool still_leads_here(const Address& address) noexcept;
+
 // An address with its own descriptor. Errors: system.
 [[nodiscard]] core::Result<Address> clone(const Address& address);
 
