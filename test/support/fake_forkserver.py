@@ -4,6 +4,7 @@
     items      node ids of the suite; a run selects those that its argv names, or all
     inputs     paths that the generation depends on; absent_inputs: so many more that do not exist
     env_read   environment variables that collection reads
+    ready      further fields of the message `ready`
     boot       "ok" | "fail" | "die" | "hang" | "garbage"     boot_delay: seconds
     fork       "ok" | "die" | "hang" | "error"
     select     "ok" | "die" | "hang" | "over" | "inline" | "outside"   select_delay: seconds
@@ -381,6 +382,7 @@ class Forkserver:
                 "inputs": self.inputs(),
                 "env_read": {k.encode(): os.environb[k.encode()] for k in config.get("env_read", []) if k in os.environ},
                 "env_absent": [k.encode() for k in config.get("env_read", []) if k not in os.environ],
+                **config.get("ready", {}),
             }
         )
 

@@ -230,6 +230,47 @@ void fields(auto& v, Message<RefreshedGeneration> auto& m) {
 
 void fields(auto& v, Message<Refreshed> auto& m) { v.field("generations", m.generations); }
 
+void fields(auto&, Message<ExplainRequest> auto&) {}
+
+void fields(auto& v, Message<GenerationReport> auto& m) {
+  v.field("status", m.status);
+  v.bytes("argv", m.argv);
+  v.bytes("cwd", m.cwd);
+  v.bytes("scope", m.scope);
+  v.field("scope_is_whole", m.scope_is_whole);
+  v.bytes("options", m.options);
+  v.bytes("env_keys", m.env_keys);
+  v.bytes("env_read", m.env_read);
+  v.bytes("env_absent", m.env_absent);
+  v.field("env_read_whole", m.env_read_whole);
+  v.field("inputs", m.inputs);
+  v.field("input_folders", m.input_folders);
+  v.field("input_absent", m.input_absent);
+  v.field("watch_folders", m.watch_folders);
+  v.field("watched", m.watched);
+  v.field("watch_problem", m.watch_problem);
+  v.field("boot_s", m.boot_s);
+  v.field("collect_errors", m.collect_errors);
+  v.field("python_version", m.python_version);
+  v.field("pytest_version", m.pytest_version);
+  v.bytes("libpython", m.libpython);
+  v.field("flags", m.flags);
+  v.field("threads", m.threads);
+  v.field("native_threads", m.native_threads);
+  v.field("sockets", m.sockets);
+}
+
+void fields(auto& v, Message<Explanation> auto& m) {
+  v.field("generations", m.generations);
+  v.bytes("forkserver", m.forkserver);
+  v.field("workers", m.workers);
+  v.field("max_generations", m.max_generations);
+  v.field("memory_bytes", m.memory_bytes);
+  v.field("boot_timeout_s", m.boot_timeout_s);
+  v.field("descriptors", m.descriptors);
+  v.field("descriptor_limit", m.descriptor_limit);
+}
+
 // ---------------------------------------------------------------- daemon <-> forkserver
 
 void fields(auto& v, Message<BootRequest> auto& m) {
@@ -241,6 +282,22 @@ void fields(auto& v, Message<BootRequest> auto& m) {
   v.field("umask", m.umask);
 }
 
+void fields(auto& v, Message<ImageThread> auto& m) {
+  v.field("name", m.name);
+  v.field("module", m.module);
+  v.field("location", m.location);
+}
+
+void fields(auto& v, Message<ImageSocket> auto& m) {
+  v.field("fd", m.fd);
+  v.field("kind", m.kind);
+  v.field("local", m.local);
+  v.field("peer", m.peer);
+  v.field("listening", m.listening);
+  v.field("module", m.module);
+  v.field("location", m.location);
+}
+
 void fields(auto& v, Message<BootReady> auto& m) {
   v.field("nodeids", m.nodeids);
   v.field("inputs", m.inputs);
@@ -248,6 +305,10 @@ void fields(auto& v, Message<BootReady> auto& m) {
   v.bytes("env_absent", m.env_absent);
   v.field("env_read_whole", m.env_read_whole);
   v.field("threads", m.threads);
+  v.field("native_threads", m.native_threads);
+  v.field("sockets", m.sockets);
+  v.field("flags", m.flags);
+  v.bytes("libpython", m.libpython);
   v.field("python_version", m.python_version);
   v.field("pytest_version", m.pytest_version);
   v.field("collect_errors", m.collect_errors);

@@ -221,6 +221,8 @@ PF_MESSAGE(StatusReply);
 PF_MESSAGE(ShutdownReply);
 PF_MESSAGE(RefreshRequest);
 PF_MESSAGE(Refreshed);
+PF_MESSAGE(ExplainRequest);
+PF_MESSAGE(Explanation);
 PF_MESSAGE(HandOverRequest);
 PF_MESSAGE(HandedOver);
 PF_MESSAGE(BootRequest);

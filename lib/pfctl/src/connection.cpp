@@ -80,6 +80,8 @@ void Connection::command(const core::Value& root) {
     else refuse("bad-request", request.error().message, "");
   } else if (type == core::StatusRequest::k_type) {
     handler_.on_status(*this);
+  } else if (type == core::ExplainRequest::k_type) {
+    handler_.on_explain(*this);
   } else if (type == core::ShutdownRequest::k_type) {
     auto request = core::decode_as<core::ShutdownRequest>(root);
     if (request) handler_.on_shutdown(*this, *request);

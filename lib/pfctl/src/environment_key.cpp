@@ -180,6 +180,12 @@ bool EnvironmentKey::keys(std::string_view name) const noexcept {
   return std::any_of(prefixes_.begin(), prefixes_.end(), [name](const std::string& prefix) { return name.starts_with(prefix); });
 }
 
+std::vector<std::string> EnvironmentKey::names() const {
+  std::vector<std::string> out;
+  for (const auto& entry : values_) out.push_back(entry.first);
+  return out;
+}
+
 std::optional<std::string> EnvironmentKey::change(const core::Environment& client) const {
   if (any_) return std::nullopt;
   const core::Environment now = sorted(client);

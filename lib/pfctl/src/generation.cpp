@@ -86,10 +86,7 @@ void Generation::on_boot_ready(core::BootReady ready) {
   stop_watch_.stop();
   boot_ended_ = last_used_ = loop_.now();
   items_ = ready.nodeids.size();
-  for (const std::string& thread : ready.threads) {
-    log_.line("generation " + std::to_string(id_) + ": importing the suite started the thread " + thread +
-              "; no run has it: start it in a fixture");
-  }
+  note_image(ready);
   inputs_ = std::make_shared<const InputSet>(InputSet::from(std::move(ready), plan_.spec.env, plan_.root, boot_clock_));
   state_ = GenerationState::ready;
   log_.line("generation " + std::to_string(id_) + ": ready with " + std::to_string(items_) + " items");

@@ -259,6 +259,14 @@ std::vector<core::GenerationStatus> GenerationPool::status(TimePoint now) const 
   return out;
 }
 
+std::vector<core::GenerationReport> GenerationPool::reports(TimePoint now) const {
+  std::vector<core::GenerationReport> out;
+  for (const auto& generation : generations_) {
+    if (!generation->dismissed()) out.push_back(generation->report(now));
+  }
+  return out;
+}
+
 bool GenerationPool::booting() const {
   return std::any_of(generations_.begin(), generations_.end(),
                      [](const auto& generation) { return generation->state() == GenerationState::booting; });

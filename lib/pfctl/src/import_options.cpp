@@ -115,4 +115,15 @@ class Reader {
 
 std::string import_options(const core::OsStrings& argv, std::string_view cwd) { return Reader(argv, cwd).read(); }
 
+core::OsStrings list_import_options(const core::OsStrings& argv, std::string_view cwd) {
+  const std::string found = import_options(argv, cwd);
+  core::OsStrings out;
+  for (std::size_t begin = 0; begin < found.size();) {
+    const std::size_t end = found.find('\0', begin);   // each of them ends with one
+    out.push_back(found.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
 }  // namespace pf::ctl

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include <pfcore/input_identity.hpp>
@@ -71,6 +72,7 @@ struct InputSet::State {
   };
   Findings compare_identities();
   void start_watch();
+  [[nodiscard]] InputSummary summary() const;
   // True when it is certain without a walk that all inputs are what they were.
   [[nodiscard]] bool is_quiet();
   [[nodiscard]] bool is_settled(const Input& input) const { return !input.unsettled || input.file.content_hash.empty(); }
@@ -258,6 +260,30 @@ std::string InputSet::watch_problem() const {
 bool InputSet::watched() const {
   const std::lock_guard lock(state_->mutex);
   return state_->watch && state_->proved;
+}
+
+InputSummary InputSet::State::summary() const {
+  InputSummary out;
+  out.inputs = inputs.size();
+  out.variables = environment.names();
+  out.watched = watch && proved;
+  out.watch_problem = watch_problem;
+  std::set<std::string_view> folders;
+  for (std::uint32_t index = 0; index < inputs.size(); ++index) {
+    const core::InputFile& file = inputs[index].file;
+    out.folders += is_folder(file) ? 1 : 0;
+    out.absent += file.mode == 0 ? 1 : 0;
+    if (is_folder(file)) folders.insert(file.path);
+    if (const std::string_view folder = folder_of(index); file.mode != 0 && folder.size() > 1) folders.insert(folder.substr(0, folder.size() - 1));
+  }
+  out.watch_folders = watch ? watch->folders() : folders.size();
+  return out;
+}
+
+std::optional<InputSummary> InputSet::summary() const {
+  const std::unique_lock lock(state_->mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return std::nullopt;
+  return state_->summary();
 }
 
 std::size_t InputSet::size() const noexcept { return state_->inputs.size(); }

@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <dlfcn.h>
+
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "conversions.hpp"
 #include "controller.hpp"
 #include "input_recorder.hpp"
+#include "origin_recorder.hpp"
 #include "page_rehearsal.hpp"
 #include "pause.hpp"
 #include "process_state.hpp"
@@ -22,9 +25,18 @@ namespace py = pybind11;
 namespace pf::exec {
 namespace {
 
+// The file that this very interpreter's code is in.
+std::string path_of_libpython() {
+  Dl_info info{};
+  return ::dladdr(reinterpret_cast<void*>(&Py_GetVersion), &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+}
+
 py::dict pause_for_runs(const py::dict& fields) {
   core::BootReady ready = ready_from_python(fields);
   ready.inputs = InputRecorder::instance().inputs();
+  ready.sockets = OriginRecorder::instance().open_sockets();
+  ready.libpython = path_of_libpython();
+  OriginRecorder::instance().stop();
   const Wake wake = pause(ready);
   return request_to_python(wake.run_id, wake.request);
 }
@@ -108,6 +120,12 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("add_input_directory", [](const std::string& path) { InputRecorder::instance().add_directory(path); });
   module.def("stop_recording", [] { InputRecorder::instance().stop(); });
   module.def("wrap_stat", &make_recording_stat);
+  module.def("watch_origins", [](std::string standard_library) { OriginRecorder::instance().start(std::move(standard_library)); });
+  module.def("note_thread", [](const py::object& function) { OriginRecorder::instance().note_thread(function.ptr()); });
+  module.def("thread_origin", [](const py::object& thread) {
+    const Origin origin = OriginRecorder::instance().of_thread(thread.ptr());
+    return py::make_tuple(origin.module, origin.location);
+  });
   module.def("pause", &pause_for_runs);
 
   module.def("send_selected", &send_selected);

@@ -135,7 +135,12 @@ core::BootReady ready_from_python(const py::dict& fields) {
   }
   for (const py::handle key : fields["env_absent"]) ready.env_absent.push_back(bytes_from(key));
   ready.env_read_whole = fields["env_read_whole"].cast<bool>();
-  ready.threads = texts_from(fields["threads"]);
+  for (const py::handle thread : fields["threads"]) {
+    const auto parts = py::reinterpret_borrow<py::tuple>(thread);
+    ready.threads.push_back({text_from(parts[0]), text_from(parts[1]), text_from(parts[2])});
+  }
+  ready.native_threads = fields["native_threads"].cast<std::int64_t>();
+  ready.flags = texts_from(fields["flags"]);
   ready.python_version = text_from(fields["python_version"]);
   ready.pytest_version = text_from(fields["pytest_version"]);
   ready.collect_errors = fields["collect_errors"].cast<std::int64_t>();

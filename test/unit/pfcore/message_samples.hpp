@@ -250,13 +250,31 @@ inline core::InputFile sample_input() {
   return input;
 }
 
+inline core::ImageThread sample_thread() { return {"pulse", "mymodule", "/suite/mymodule.py:12"}; }
+
+inline core::ImageSocket sample_socket() {
+  core::ImageSocket socket;
+  socket.fd = 9;
+  socket.kind = "tcp";
+  socket.local = "127.0.0.1:40000";
+  socket.peer = "127.0.0.1:5432";
+  socket.listening = true;
+  socket.module = "shop.db";
+  socket.location = "/suite/shop/db.py:7";
+  return socket;
+}
+
 inline core::BootReady sample(core::BootReady message) {
   message.nodeids = {"test_a.py::test_b", "test_a.py::test_b", "test_c.py::test_日"};
   message.inputs = {sample_input(), core::InputFile{}};
   message.env_read = {{"HOME", "/root"}, {"ODD", "\xe9"}};
   message.env_absent = {"CI"};
   message.env_read_whole = true;
-  message.threads = {"pulse (mymodule)"};
+  message.threads = {sample_thread()};
+  message.native_threads = 3;
+  message.sockets = {sample_socket(), core::ImageSocket{}};
+  message.flags = {"-O", "-X dev"};
+  message.libpython = "/usr/lib/caf\xe9/libpython3.11.so.1.0";
   message.python_version = "3.11.7";
   message.pytest_version = "9.2.0";
   message.collect_errors = 1;
@@ -370,6 +388,46 @@ inline core::WorkerFinished sample(core::WorkerFinished message) {
   return message;
 }
 
+inline core::ExplainRequest sample(core::ExplainRequest message) { return message; }
+
+inline core::Explanation sample(core::Explanation message) {
+  core::GenerationReport report;
+  report.status = sample(core::StatusReply{}).generations.front();
+  report.argv = {"-q", "caf\xe9"};
+  report.cwd = "/suite/caf\xe9";
+  report.scope = {"tests"};
+  report.scope_is_whole = true;
+  report.options = {"-W", "error"};
+  report.env_keys = {"LANG", "ODD\xe9"};
+  report.env_read = {"ODD\xe9"};
+  report.env_absent = {"CI"};
+  report.env_read_whole = true;
+  report.inputs = 812;
+  report.input_folders = 40;
+  report.input_absent = 12;
+  report.watch_folders = 44;
+  report.watched = true;
+  report.watch_problem = "watch files (fs.inotify.max_user_instances): Too many open files";
+  report.boot_s = 2.25;
+  report.collect_errors = 1;
+  report.python_version = "3.11.7";
+  report.pytest_version = "9.2.0";
+  report.libpython = "/usr/lib/libpython3.11.so.1.0";
+  report.flags = {"-O"};
+  report.threads = {sample_thread()};
+  report.native_threads = 3;
+  report.sockets = {sample_socket()};
+  message.generations = {report, core::GenerationReport{}};
+  message.forkserver = "/caf\xe9/pfast-forkserver";
+  message.workers = 2;
+  message.max_generations = 4;
+  message.memory_bytes = 4'000'000'000;
+  message.boot_timeout_s = 120;
+  message.descriptors = 21;
+  message.descriptor_limit = 65536;
+  return message;
+}
+
 // Calls `visit` with a sample of every type.
 template <typename Visit>
 void for_every_message(Visit&& visit) {
@@ -380,7 +438,8 @@ void for_every_message(Visit&& visit) {
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
-       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{});
+       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},
+       core::ExplainRequest{}, core::Explanation{});
 }
 
 }  // namespace pf::test

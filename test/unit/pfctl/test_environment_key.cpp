@@ -89,4 +89,10 @@ TEST_SUITE("pfctl/environment_key") {
   TEST_CASE("a key of nothing suits everything") {
     CHECK_FALSE(EnvironmentKey().change({{"PYTHONPATH", "x"}}));
   }
+
+  TEST_CASE("the names of what keys and is set") {
+    const EnvironmentKey key({{"FOO", "1"}, {"TZ", "UTC"}, {"OTHER", "1"}}, ready({{"FOO", "1"}}, {"BAR"}));
+    CHECK(key.names() == std::vector<std::string>{"FOO", "TZ"});
+    CHECK(EnvironmentKey().names().empty());
+  }
 }

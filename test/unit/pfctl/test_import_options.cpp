@@ -46,4 +46,9 @@ TEST_SUITE("pfctl/import_options") {
   TEST_CASE("behind -- there are no options") {
     CHECK(options({"--", "-W", "error"}).empty());
   }
+
+  TEST_CASE("what keys can be listed, argument by argument") {
+    CHECK(list_import_options({"-x", "-W", "error", "--cov=pkg", "-k", "one"}, "/") == pf::core::OsStrings{"-W", "error", "--cov=pkg"});
+    CHECK(list_import_options({"-x"}, "/").empty());
+  }
 }

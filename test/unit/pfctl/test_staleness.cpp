@@ -53,6 +53,25 @@ TEST_SUITE("pfctl/staleness") {
     CHECK(inputs.paths()[3] == scratch / "conftest.py");
   }
 
+  TEST_CASE("a summary counts what there is, and the folders that a watch takes") {
+    const Scratch scratch;
+    const std::string file = scratch.file("tests/test_a.py", "x");
+    const InputSet inputs = settled({hashed(file), hashed(scratch / "tests"), bare(scratch / "conftest.py"), bare("/nowhere/at/all")}, scratch);
+    auto summary = inputs.summary();
+    REQUIRE(summary);
+    CHECK(summary->inputs == 4);
+    CHECK(summary->folders == 1);
+    CHECK(summary->absent == 2);
+    CHECK(summary->watch_folders == 2);   // tests, and the folder that it is in
+    CHECK_FALSE(summary->watched);
+    CHECK_FALSE(inputs.file_change());
+    summary = inputs.summary();
+    REQUIRE(summary);
+    CHECK(summary->watched == inputs.watched());
+    CHECK(summary->watch_problem == inputs.watch_problem());
+    if (summary->watched) CHECK(summary->watch_folders == 2);
+  }
+
   TEST_CASE("an edit is a change, named by its path from the root") {
     const Scratch scratch;
     const InputSet inputs = settled({hashed(scratch.file("tests/test_a.py", "x = 1"))}, scratch);

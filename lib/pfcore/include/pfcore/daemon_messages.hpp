@@ -1,5 +1,5 @@
-// Messages about the daemon itself rather than about one run: pre-warming, and who serves an address. As with messages.hpp,
-// PROTOCOL.md is the reference for both sides.
+// Messages about the daemon itself rather than about one run: pre-warming, what generations are made of, and who serves an
+// address. As with messages.hpp, PROTOCOL.md is the reference for both sides.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,51 @@ struct RefreshedGeneration {
 struct Refreshed {
   static constexpr std::string_view k_type = "refreshed";
   std::vector<RefreshedGeneration> generations;   // the first one is the request's
+};
+
+// What `pfast doctor` wants to know and status does not tell. The answer is Explanation.
+struct ExplainRequest { static constexpr std::string_view k_type = "explain"; };
+
+// What a generation was collected with, and what that left in it. Fields behind `status` and the request's are those of a boot
+// that became ready.
+struct GenerationReport {
+  GenerationStatus status;
+  OsStrings argv;                // of the run that it was collected for
+  std::string cwd;               // bytes
+  OsStrings scope;               // paths that were collected
+  bool scope_is_whole = false;
+  OsStrings options;             // the part of argv that keys it
+  OsStrings env_keys;            // variables that are set and key it
+  OsStrings env_read;            // those that were read by name
+  OsStrings env_absent;          // those that were asked for and not set
+  bool env_read_whole = false;
+  std::int64_t inputs = 0;       // files, folders and absent paths that it depends on
+  std::int64_t input_folders = 0;
+  std::int64_t input_absent = 0;
+  std::int64_t watch_folders = 0;   // folders that a watch of them takes
+  bool watched = false;          // the next check needs no walk unless something happens
+  std::string watch_problem;     // why there is no watch; empty = none was told
+  double boot_s = 0;
+  std::int64_t collect_errors = 0;
+  std::string python_version;
+  std::string pytest_version;
+  std::string libpython;         // bytes
+  std::vector<std::string> flags;
+  std::vector<ImageThread> threads;
+  std::int64_t native_threads = 0;
+  std::vector<ImageSocket> sockets;
+};
+
+struct Explanation {
+  static constexpr std::string_view k_type = "explanation";
+  std::vector<GenerationReport> generations;
+  std::string forkserver;        // bytes: the program
+  std::int64_t workers = 0;      // that all runs may have together
+  std::int64_t max_generations = 0;
+  std::int64_t memory_bytes = 0;    // that all generations may hold together; 0 = any
+  double boot_timeout_s = 0;
+  std::int64_t descriptors = 0;     // that the daemon has open
+  std::int64_t descriptor_limit = 0;
 };
 
 // From a daemon that is about to serve the same address. First `done` false: the answer is HandedOver. Then, once its own

@@ -265,6 +265,24 @@ struct InputFile {
   std::string content_hash;      // 16 bytes XXH3-128 of a file's content or of a directory's filtered listing; empty = compare identity only
 };
 
+// A Python thread that was alive when collection was over.
+struct ImageThread {
+  std::string name;
+  std::string module;            // that started it; empty: nobody was seen doing so
+  std::string location;          // "path:line" there
+};
+
+// A socket or a database file that was open when collection was over.
+struct ImageSocket {
+  std::int64_t fd = 0;
+  std::string kind;              // "tcp", "tcp6", "udp", "udp6", "unix", "sqlite", or "family N"
+  std::string local;             // "127.0.0.1:80", a path; empty = none
+  std::string peer;              // as local; "unnamed": the other end of a pair; empty = not connected
+  bool listening = false;
+  std::string module;            // that opened it; empty: native code, or nobody was seen doing so
+  std::string location;          // "path:line" there
+};
+
 // The generation is ready (sent by the paused forkserver).
 struct BootReady {
   static constexpr std::string_view k_type = "ready";
@@ -273,7 +291,11 @@ struct BootReady {
   Environment env_read;                       // keys read while collecting, with their values
   OsStrings env_absent;                       // keys asked for and not set
   bool env_read_whole = false;                // the whole environment was copied or iterated over
-  std::vector<std::string> threads;           // alive after collection: "name (module)"
+  std::vector<ImageThread> threads;           // that no run has
+  std::int64_t native_threads = 0;            // threads that are not Python's
+  std::vector<ImageSocket> sockets;           // that every run shares
+  std::vector<std::string> flags;             // of the interpreter, where they are not the usual ones: "-O", "-X dev", "-W error"
+  std::string libpython;                      // bytes: the file that it was loaded from
   std::string python_version;
   std::string pytest_version;
   std::int64_t collect_errors = 0;

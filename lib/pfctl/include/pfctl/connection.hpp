@@ -28,6 +28,7 @@ class ConnectionHandler {
   virtual void on_run(Connection& connection, core::RunRequest request, std::vector<core::UniqueFd> streams) = 0;
   virtual void on_cancel(Connection& connection, const core::CancelRequest& request) = 0;
   virtual void on_status(Connection& connection) = 0;
+  virtual void on_explain(Connection& connection) = 0;
   virtual void on_shutdown(Connection& connection, const core::ShutdownRequest& request) = 0;
   virtual void on_refresh(Connection& connection, core::RunRequest request) = 0;
   virtual void on_hand_over(Connection& connection, const core::HandOverRequest& request) = 0;

@@ -29,6 +29,8 @@ class EnvironmentKey {
   EnvironmentKey(const core::Environment& boot, const core::BootReady& ready);
   // "environment: FOO changed", "… FOO was added", "… FOO was removed"; nullopt when the generation suits.
   [[nodiscard]] std::optional<std::string> change(const core::Environment& client) const;
+  // Names of the variables that key and were set, sorted.
+  [[nodiscard]] std::vector<std::string> names() const;
 
  private:
   [[nodiscard]] bool keys(std::string_view name) const noexcept;

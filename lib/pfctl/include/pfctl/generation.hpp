@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 
 #include <pfctl/boot_scope.hpp>
 #include <pfctl/forkserver_process.hpp>
@@ -82,6 +82,8 @@ class Generation final : private ForkserverHandler {
   // The boot was ended from outside (SIGKILL, out of memory, SIGSTOP): another try may do better.
   [[nodiscard]] bool worth_another_try() const noexcept { return killed_; }
   [[nodiscard]] core::GenerationStatus status(TimePoint now) const;
+  // For `pfast doctor`: what it is made of, and what collection left in it.
+  [[nodiscard]] core::GenerationReport report(TimePoint now) const;
 
   void mark_fresh() noexcept;
   void mark_stale(std::string reason);
@@ -104,6 +106,7 @@ class Generation final : private ForkserverHandler {
   void on_forked(const core::Forked& forked) override;
   void on_child_exited(const core::ChildExited& exited) override;
   void on_forkserver_gone(int status) override;
+  void note_image(core::BootReady& ready);
   void on_deadline();
   void look_whether_stopped();
   void let_leave();
@@ -125,6 +128,7 @@ class Generation final : private ForkserverHandler {
   bool dismissed_ = false;
   std::optional<core::BootFailed> boot_failed_;
   std::shared_ptr<const InputSet> inputs_;
+  core::BootReady image_;                   // without what is large: node ids and inputs
   std::size_t items_ = 0;
   std::size_t users_ = 0;
   std::string reason_;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 
 #include <pfctl/generation.hpp>
 #include <pfctl/generation_choice.hpp>
@@ -88,6 +88,8 @@ class GenerationPool final : private GenerationListener {
   [[nodiscard]] std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back()->id(); }
 
   [[nodiscard]] std::vector<core::GenerationStatus> status(TimePoint now) const;
+  // Of the same generations, the last failed boot left out.
+  [[nodiscard]] std::vector<core::GenerationReport> reports(TimePoint now) const;
   // A forkserver is collecting.
   [[nodiscard]] bool booting() const;
   // No forkserver process exists.

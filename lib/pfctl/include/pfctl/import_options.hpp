@@ -13,4 +13,7 @@ namespace pf::ctl {
 // never share a generation. What is known to act later (-k, -x, --tb, --junitxml, --reruns, -p no:NAME, …) is left out.
 [[nodiscard]] std::string import_options(const core::OsStrings& argv, std::string_view cwd);
 
+// The same, argument by argument: for people.
+[[nodiscard]] core::OsStrings list_import_options(const core::OsStrings& argv, std::string_view cwd);
+
 }  // namespace pf::ctl

@@ -69,6 +69,7 @@ class Server final : private ConnectionHandler {
   void on_run(Connection& connection, core::RunRequest request, std::vector<core::UniqueFd> streams) override;
   void on_cancel(Connection& connection, const core::CancelRequest& request) override;
   void on_status(Connection& connection) override;
+  void on_explain(Connection& connection) override;
   void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
   void on_refresh(Connection& connection, core::RunRequest request) override;
   void on_hand_over(Connection& connection, const core::HandOverRequest& request) override;

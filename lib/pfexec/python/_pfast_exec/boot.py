@@ -9,7 +9,7 @@ from typing import Any
 
 import _pfexec
 
-from . import environ, randomness, repair
+from . import environ, randomness, remains, repair
 from .baseline import Baseline
 
 #: Commands of pytest that print and end: an image is made without them, the run itself carries them out.
@@ -31,6 +31,7 @@ def run(boot: Mapping[str, Any]) -> tuple[int, str]:
     recording = environ.start_recording()
     randomness.start_watching()
     repair.record_stat()
+    remains.watch()
     try:
         import pytest
     except ImportError as error:

@@ -7,7 +7,6 @@ import gc
 import os
 import platform
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import adopt, distribution, environ, fresh, options, randomness, repair
+from . import adopt, distribution, environ, fresh, options, randomness, remains, repair
 from .baseline import Baseline
 from .hooks import RunHooks
 from .selection import ItemIndex, NotCovered, Selector
@@ -157,7 +156,7 @@ class Image:
             "env_read": self._recording.read(),
             "env_absent": self._recording.absent(),
             "env_read_whole": self._recording.whole,
-            "threads": [f"{t.name} ({_thread_origin(t)})" for t in threading.enumerate() if t is not threading.main_thread()],
+            **remains.describe(),
             "python_version": platform.python_version(),
             "pytest_version": pytest.__version__,
             "collect_errors": sum(1 for report in self.notable_reports if report.failed),
@@ -182,11 +181,6 @@ class Image:
 
 def _without_names(argument: str) -> str:
     return argument.partition("[")[0].split("::")[0]
-
-
-def _thread_origin(thread: threading.Thread) -> str:
-    target = getattr(thread, "_target", None)
-    return getattr(target, "__module__", None) or type(thread).__module__
 
 
 def prepare_spare() -> None:
