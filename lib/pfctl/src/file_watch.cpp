@@ -29,13 +29,6 @@ constexpr std::size_t k_few_absent = 8;
 constexpr std::array<long, 8> k_telling_file_systems{EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
                                                      F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, RAMFS_MAGIC, 0x2FC12FC1 /* ZFS */};
 
-bool tells_of_changes(const std::string& folder) {
-  struct statfs info {};
-  if (::statfs(folder.c_str(), &info) != 0) return false;
-  return std::find(k_telling_file_systems.begin(), k_telling_file_systems.end(), static_cast<long>(info.f_type)) !=
-         k_telling_file_systems.end();
-}
-
 std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
 
 struct Wanted {
@@ -44,6 +37,13 @@ struct Wanted {
 };
 
 }  // namespace
+
+bool FileWatch::tells_of_changes(const std::string& folder) {
+  struct statfs info {};
+  if (::statfs(folder.c_str(), &info) != 0) return false;
+  return std::find(k_telling_file_systems.begin(), k_telling_file_systems.end(), static_cast<long>(info.f_type)) !=
+         k_telling_file_systems.end();
+}
 
 // A link, or a file that has another name elsewhere, changes without a word in this folder.
 void FileWatch::sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names) {

@@ -32,6 +32,9 @@ class FileWatch {
   // refused (a file system that does not tell of changes; the message names a folder of it).
   [[nodiscard]] static core::Result<FileWatch> start(const std::vector<Path>& paths, const std::vector<std::uint32_t>& by_folder);
 
+  // False: the file system may keep changes to itself (network and user space ones).
+  [[nodiscard]] static bool tells_of_changes(const std::string& folder);
+
   enum class News : std::uint8_t { none, some, lost };
   // none: nothing relevant happened since the last call or since start(). lost: the watch is of no more use (an overflow, a
   // watched folder that went away or was replaced).

@@ -33,7 +33,7 @@ constexpr std::size_t k_shown_bytes = 500;
 
 // NUL cannot be part of a path. The marker: what sitecustomize prints comes before it.
 constexpr std::string_view k_marker("\0pfast-interpreter\0", 19);
-constexpr const char* k_program =
+constexpr const char* k_identity =
     "import os, sys\n"
     "parts = [b'', b'pfast-interpreter', os.fsencode(sys.executable), os.fsencode(sys.prefix),\n"
     "         b'%d' % sys.version_info[0], b'%d' % sys.version_info[1], sys.implementation.name.encode(), b'']\n"
@@ -57,15 +57,19 @@ std::optional<std::string> read_output(int fd, Clock::time_point deadline) {
   return out;
 }
 
-std::optional<Interpreter> parse(std::string_view output) {
-  const std::size_t found = output.rfind(k_marker);
-  if (found == output.npos) return std::nullopt;
-  output.remove_prefix(found + k_marker.size());
+std::vector<std::string> fields_of(std::string_view output) {
   std::vector<std::string> fields;
+  const std::size_t found = output.rfind(k_marker);
+  if (found == output.npos) return fields;
+  output.remove_prefix(found + k_marker.size());
   for (std::size_t end = output.find('\0'); end != output.npos; end = output.find('\0')) {
     fields.emplace_back(output.substr(0, end));
     output.remove_prefix(end + 1);
   }
+  return fields;
+}
+
+std::optional<Interpreter> interpreter_from(const std::vector<std::string>& fields) {
   if (fields.size() != 5 || fields[0].empty() || fields[4] != "cpython") return std::nullopt;
   Interpreter interpreter;
   interpreter.executable = fields[0];
@@ -86,14 +90,14 @@ std::string shown(std::string_view output) {
 
 }  // namespace
 
-core::Result<Interpreter> ask_interpreter(const std::string& program, const core::Environment& env, const std::string& cwd) {
+core::Result<ProgramAnswer> ask_program(const std::vector<std::string>& arguments, const core::Environment& env, const std::string& cwd) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return core::Error::from_errno("make a pipe", errno);
   const core::UniqueFd read_end(ends[0]);
   core::UniqueFd write_end(ends[1]);
   SpawnRequest request;
-  request.executable = program;
-  request.arguments = {program, "-I", "-c", k_program};
+  request.executable = arguments.front();
+  request.arguments = arguments;
   request.env = &env;
   request.cwd = files::is_folder(cwd) ? cwd : std::string();
   request.output_fd = write_end.get();
@@ -101,17 +105,27 @@ core::Result<Interpreter> ask_interpreter(const std::string& program, const core
   if (!pid) return std::move(pid).error();
   write_end.reset();
 
-  const auto output = read_output(read_end.get(), Clock::now() + k_time_limit);
+  auto output = read_output(read_end.get(), Clock::now() + k_time_limit);
   if (!output) {
     terminate(*pid, k_exit_grace);
-    return text::error(ErrorCode::timed_out, "it did not tell its version within " + std::to_string(k_time_limit.count()) +
-                                                 " s; use --python with the path of the interpreter itself");
+    return text::error(ErrorCode::timed_out, "it gave no answer within " + std::to_string(k_time_limit.count()) + " s");
   }
   auto status = wait_for_exit(*pid, k_exit_grace);
   if (!status) status = terminate(*pid, k_exit_grace);
-  if (auto answer = parse(*output)) return std::move(*answer);
-  return text::error(ErrorCode::refused, "it did not answer as a CPython interpreter does (" + describe_wait_status(*status) + "); " +
-                                             shown(*output) + "; use --python with the path of a CPython interpreter");
+  return ProgramAnswer{fields_of(*output), shown(*output), *status};
+}
+
+core::Result<Interpreter> ask_interpreter(const std::string& program, const core::Environment& env, const std::string& cwd) {
+  constexpr std::string_view k_mend = "; use --python with the path of ";
+  auto answer = ask_program({program, "-I", "-c", k_identity}, env, cwd);
+  if (!answer && answer.error().code == ErrorCode::timed_out) {
+    return text::error(ErrorCode::timed_out, "it did not tell its version within " + std::to_string(k_time_limit.count()) + " s" +
+                                                 std::string(k_mend) + "the interpreter itself");
+  }
+  if (!answer) return std::move(answer).error();
+  if (auto interpreter = interpreter_from(answer->fields)) return std::move(*interpreter);
+  return text::error(ErrorCode::refused, "it did not answer as a CPython interpreter does (" + describe_wait_status(answer->status) + "); " +
+                                             answer->shown + std::string(k_mend) + "a CPython interpreter");
 }
 
 }  // namespace pf::ctl

@@ -19,17 +19,6 @@ namespace {
 
 constexpr int k_max_mask_cpus = 1 << 16;
 
-// The mask of more than 1,024 processors does not fit into a cpu_set_t: the kernel says EINVAL, and more is offered.
-int affinity_count() {
-  for (int cpus = 1024; cpus <= k_max_mask_cpus; cpus *= 2) {
-    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
-    std::vector<unsigned long> words(bytes / sizeof(unsigned long) + 1);
-    auto* set = reinterpret_cast<cpu_set_t*>(words.data());
-    if (::sched_getaffinity(0, bytes, set) == 0) return CPU_COUNT_S(bytes, set);
-  }
-  return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
 std::optional<long long> number(std::string_view text) {
   text = text::trimmed(text);
   long long value = 0;
@@ -84,6 +73,17 @@ bool lists(std::string_view controllers, std::string_view wanted) {
 
 }  // namespace
 
+// The mask of more than 1,024 processors does not fit into a cpu_set_t: the kernel says EINVAL, and more is offered.
+int affinity_cpu_count() {
+  for (int cpus = 1024; cpus <= k_max_mask_cpus; cpus *= 2) {
+    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
+    std::vector<unsigned long> words(bytes / sizeof(unsigned long) + 1);
+    auto* set = reinterpret_cast<cpu_set_t*>(words.data());
+    if (::sched_getaffinity(0, bytes, set) == 0) return CPU_COUNT_S(bytes, set);
+  }
+  return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
 int cgroup_cpu_limit(const std::string& self_cgroup_file, const std::string& cgroup_mount) {
   const std::string content = files::read(self_cgroup_file, 64 * 1024).value_or("");
   std::string_view text = content;
@@ -108,7 +108,7 @@ int cgroup_cpu_limit(const std::string& self_cgroup_file, const std::string& cgr
 }
 
 int default_worker_count() {
-  const int affinity = std::max(1, affinity_count());
+  const int affinity = std::max(1, affinity_cpu_count());
   return std::max(1, smaller(affinity, cgroup_cpu_limit("/proc/self/cgroup", "/sys/fs/cgroup")));
 }
 
