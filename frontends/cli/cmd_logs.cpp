@@ -47,6 +47,7 @@ int follow(const ctl::Address& address, core::UniqueFd log) {
   std::array<char, 4096> events;
   while (copy_rest(log.get())) {
     if (core::UniqueFd newer = open_log(address); newer && !is_same_file(newer.get(), log.get())) {
+      copy_rest(log.get());   // what was written to it until it was set aside
       log = std::move(newer);
       continue;
     }
