@@ -12,6 +12,7 @@ int list_command(const ListOptions& options);
 int stop_command(const StopOptions& options);
 int logs_command(const LogsOptions& options);
 int refresh_command(const RefreshOptions& options);
+int doctor_command(const DoctorOptions& options);
 int restart_command(const RestartOptions& options);
 
 }  // namespace pf::cli

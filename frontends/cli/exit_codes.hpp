@@ -16,6 +16,8 @@ inline constexpr int k_exit_boot_hung = 77;         // the daemon's answer, pass
 inline constexpr int k_exit_daemon_lost = 78;       // in mid-run
 inline constexpr int k_exit_usage = 79;             // a wrong option of pfast's own
 
+inline constexpr int k_exit_problems = 80;          // doctor: something should be done
+
 inline constexpr int k_exit_signal = 128;           // plus the number of the signal that ended the client, as a shell counts
 
 // The worse of two runs' codes: "nothing collected" is the mildest, whatever its number is.

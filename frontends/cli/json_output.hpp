@@ -1,4 +1,4 @@
-// Machine-readable files: --dump and --events. The one place, with cmd_status.cpp and cmd_list.cpp, that writes JSON.
+// Machine-readable files: --dump and --events. The one place, with cmd_status.cpp, cmd_list.cpp and the doctor, that writes JSON.
 #pragma once
 
 #include <cstdio>

@@ -21,6 +21,7 @@ struct Dispatch {
   int operator()(const StopOptions& options) const { return stop_command(options); }
   int operator()(const LogsOptions& options) const { return logs_command(options); }
   int operator()(const RefreshOptions& options) const { return refresh_command(options); }
+  int operator()(const DoctorOptions& options) const { return doctor_command(options); }
   int operator()(const RestartOptions& options) const { return restart_command(options); }
 };
 

@@ -19,18 +19,11 @@ namespace {
 constexpr const char* k_epilogue =
     "Exit codes: pytest's own 0-5; 70 internal error, 71 no daemon answers, 72 the daemon could not be started,\n"
     "73 interpreter missing or of another version, 74 pytest missing or unsupported, 75 runtime directory not ours,\n"
-    "76 unreadable configuration, 77 collection hung, 78 the daemon was lost in mid-run, 79 wrong option of pfast's own;\n"
+    "76 unreadable configuration, 77 collection hung, 78 the daemon was lost in mid-run, 79 wrong option of pfast's own,\n"
+    "80 `pfast doctor` found a problem;\n"
     "128 + n: ended by signal n.";
 
 constexpr const char* k_not_here = " is not in this version of pfast";
-
-struct UnbuiltCommand {
-  std::string_view name;
-  std::string_view instead;
-};
-constexpr UnbuiltCommand k_unbuilt_commands[] = {
-    {"doctor", "`pfast status` and `pfast logs` tell what there is"},
-};
 
 std::string check_workers(const std::string& text) {
   if (text == "auto") return {};
@@ -95,6 +88,7 @@ struct Parsed {
   LogsOptions logs;
   RefreshOptions refresh;
   RestartOptions restart;
+  DoctorOptions doctor;
 };
 
 CLI::App* add_run(CLI::App& app, Parsed& parsed) {
@@ -149,6 +143,7 @@ struct Commands {
   CLI::App* logs;
   CLI::App* refresh;
   CLI::App* restart;
+  CLI::App* doctor;
 };
 
 Commands add_commands(CLI::App& app, Parsed& parsed) {
@@ -171,6 +166,10 @@ Commands add_commands(CLI::App& app, Parsed& parsed) {
   commands.refresh->add_option("paths", parsed.refresh.paths, "What to collect; everything when there is none");
   commands.restart = app.add_subcommand("restart", "Puts a new daemon in the place of the one that serves; no client is refused");
   add_where(*commands.restart, parsed.restart.where);
+  commands.doctor = app.add_subcommand("doctor", "Looks for what is wrong with this machine and this suite, and says what to do");
+  add_where(*commands.doctor, parsed.doctor.where);
+  commands.doctor->add_flag("--json", parsed.doctor.json, "As one JSON object");
+  commands.doctor->add_flag("--collect", parsed.doctor.collect, "Collects the whole suite first, as `pfast refresh` does");
   return commands;
 }
 
@@ -199,13 +198,6 @@ Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, con
   return run;
 }
 
-std::optional<Answered> refuse_unbuilt_command(std::string_view command) {
-  for (const UnbuiltCommand& unbuilt : k_unbuilt_commands) {
-    if (command == unbuilt.name) return refuse_unbuilt("`pfast " + std::string(command) + "`", unbuilt.instead);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
@@ -219,7 +211,6 @@ Command parse_command_line(int argc, char** argv) {
 
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   const std::string command = words.empty() ? std::string() : words.front();
-  if (const auto refused = refuse_unbuilt_command(command)) return *refused;
   const bool is_run = command == "run";
   const RunArguments arguments(is_run ? std::vector<std::string>(words.begin() + 1, words.end()) : std::vector<std::string>());
   if (is_run) words = arguments.visible();
@@ -239,6 +230,7 @@ Command parse_command_line(int argc, char** argv) {
   if (*commands.logs) return parsed.logs;
   if (*commands.refresh) return parsed.refresh;
   if (*commands.restart) return parsed.restart;
+  if (*commands.doctor) return parsed.doctor;
   std::fputs(app.help().c_str(), stdout);
   return Answered{0};
 }

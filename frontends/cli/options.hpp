@@ -52,13 +52,14 @@ struct ListOptions { bool json = false; };
 struct StopOptions { Where where; bool now = false; };
 struct LogsOptions { Where where; bool follow = false; };
 struct RestartOptions { Where where; };
+struct DoctorOptions { Where where; bool json = false; bool collect = false; };
 struct RefreshOptions { Where where; std::vector<std::string> paths; };   // none: the whole suite
 
 // The command line was answered already (--help, --version) or is wrong (the reason has been printed).
 struct Answered { int exit_code; };
 
 using Command = std::variant<Answered, RunOptions, ServeOptions, StatusOptions, ListOptions, StopOptions, LogsOptions, RefreshOptions,
-                             RestartOptions>;
+                             RestartOptions, DoctorOptions>;
 
 [[nodiscard]] Command parse_command_line(int argc, char** argv);
 

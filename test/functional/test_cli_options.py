@@ -280,11 +280,6 @@ def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args:
     assert fake.runs == []
 
 
-@pytest.mark.parametrize("command", ["doctor"])
-def test_commands_that_are_not_built_are_refused(case: Case, command: str) -> None:
-    assert_refused(case.pfast(command), USAGE, command, "not in this version", "hint:")
-
-
 @pytest.mark.parametrize(("env", "word"), [({"PFAST_START_METHOD": "fork"}, "PFAST_START_METHOD")])
 def test_settings_that_are_not_built_are_refused(case: Case, daemon: Start, env: dict[str, str], word: str) -> None:
     fake = daemon()
