@@ -82,6 +82,7 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("flaky_fails", m.flaky_fails);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);
+  v.field("nodeids", m.nodeids);
 }
 
 void fields(auto& v, Message<TerminalInfo> auto& m) {

@@ -97,6 +97,17 @@ py::dict boot_to_python(const core::BootRequest& boot) {
   return out;
 }
 
+// Text as frames carry it: lone surrogates may be in it.
+py::list to_text_list(const std::vector<std::string>& texts) {
+  py::list out;
+  for (const std::string& text : texts) {
+    PyObject* const one = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogatepass");
+    if (one == nullptr) throw py::error_already_set();
+    out.append(py::reinterpret_steal<py::object>(one));
+  }
+  return out;
+}
+
 py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request) {
   py::dict env;
   for (const auto& [key, value] : request.env) env[to_bytes(key)] = to_bytes(value);
@@ -109,6 +120,7 @@ py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request)
   options["retries"] = request.options.retries;
   options["retry_delay_s"] = request.options.retry_delay_s;
   options["full_report"] = request.options.full_report;
+  options["nodeids"] = to_text_list(request.options.nodeids);
   py::dict terminal;
   terminal["columns"] = request.terminal.columns;
   terminal["rows"] = request.terminal.rows;

@@ -77,6 +77,7 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.flaky_fails = true;
   message.options.full_report = true;
   message.options.verbose_plan = true;
+  message.options.nodeids = {"a.py::test_b", "a.py::test_a"};
   message.terminal.columns = 120;
   message.terminal.rows = 50;
   message.terminal.stdin_is_tty = true;

@@ -99,6 +99,7 @@ struct RunOptions {              // a dict inside RunRequest
   bool flaky_fails = false;      // an item that passed after it had failed counts as failed
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;
+  std::vector<std::string> nodeids;  // of what argv selects, only these, in this order; empty = all
 };
 
 struct TerminalInfo {            // a dict inside RunRequest

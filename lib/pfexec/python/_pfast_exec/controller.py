@@ -15,6 +15,7 @@ import pytest
 import _pfexec
 
 from . import coverage_data, distribution, options, repair, report_wire, reports, worker
+from .selection import only_these
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Controller:
 
     def run_loop(self, session: Any) -> bool | None:
         """Replaces pytest's loop over the items; None leaves it to pytest."""
+        if self.request["options"]["nodeids"]:
+            only_these(session, self.request["options"]["nodeids"])
         self.items = session.items
         option = session.config.option
         errors = session.testsfailed and not option.continue_on_collection_errors

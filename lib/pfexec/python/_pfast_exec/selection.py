@@ -71,6 +71,15 @@ def covered_by(path: str, scope: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root.rstrip("/") + "/") for root in scope)
 
 
+def only_these(session: Any, nodeids: Sequence[str]) -> None:
+    """Leaves *session* those of its items that *nodeids* name, in that order; a name that two items have stands for one a time."""
+    items: dict[str, list[Any]] = {}
+    for item in reversed(session.items):
+        items.setdefault(str(item.nodeid), []).append(item)
+    session.items[:] = [items[nodeid].pop() for nodeid in nodeids if items.get(nodeid)]
+    session.testscollected = len(session.items)
+
+
 class Selector:
     def __init__(self, config: Any, index: ItemIndex, scope: Sequence[str], whole: bool) -> None:
         self._config = config
