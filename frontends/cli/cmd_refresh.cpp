@@ -5,6 +5,7 @@
 #include "context.hpp"
 #include "exit_codes.hpp"
 #include "say.hpp"
+#include "v1_daemon.hpp"
 #include "warm_up.hpp"
 
 namespace pf::cli {
@@ -13,6 +14,7 @@ int refresh_command(const RefreshOptions& options) {
   int exit_code = 0;
   auto context = find_context(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
+  if (const auto refused = refuse_v1_daemon(*context)) return *refused;
   ctl::ConnectOptions connecting;
   connecting.start = start_options(*context, std::nullopt);
   auto connection = ctl::connect_to_daemon(context->address, connecting);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <pfctl/daemon_process.hpp>
+#include <pfctl/v1_client.hpp>
 #include <pfctl/lock.hpp>
 
 #include "ask_daemon.hpp"
@@ -21,6 +22,7 @@ struct Predecessor {
 };
 
 std::optional<Predecessor> find_predecessor(const ctl::Address& address) {
+  if (auto v1 = ctl::connect_to_v1_daemon(address); v1 && *v1) return Predecessor{(*v1)->peer().pid, std::nullopt};
   auto connection = connect_to_existing(address);
   if (!connection) return std::nullopt;
   Predecessor found;

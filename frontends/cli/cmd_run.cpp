@@ -13,6 +13,7 @@
 #include "run_request.hpp"
 #include "run_session.hpp"
 #include "say.hpp"
+#include "v1_daemon.hpp"
 
 namespace pf::cli {
 namespace {
@@ -166,7 +167,10 @@ int run_command(const RunOptions& options) {
   auto context = find_context(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
   if (const auto refused = refuse_unbuilt_settings(*context)) return *refused;
-  if (!options.no_daemon) return run_all(*context, options, nullptr);
+  if (!options.no_daemon) {
+    if (const auto code = run_on_v1_daemon(*context, options)) return *code;
+    return run_all(*context, options, nullptr);
+  }
   SignalChannel signals;   // from before there is a folder to be left behind until it is gone
   const auto daemon = PrivateDaemon::start(*context);
   if (!daemon) return refuse(k_exit_not_started, daemon.error());

@@ -15,14 +15,32 @@
 #include "context.hpp"
 #include "exit_codes.hpp"
 #include "private_daemon.hpp"
+#include "run_request.hpp"
 #include "say.hpp"
+#include "v1_daemon.hpp"
 #include "warm_up.hpp"
 
 namespace pf::cli {
 namespace {
 
+// A run of a version 1 client, which sends neither environment nor folder: this process', and what the settings say.
+core::RunRequest v1_request(const Context& context, const ServeOptions& options) {
+  core::RunOptions run;
+  run.color = "no";
+  run.dist = context.settings.dist;
+  run.boot_timeout_s = context.settings.boot_timeout_s;
+  run.timeout_s = context.settings.timeout_s;
+  run.retries = context.settings.retries;
+  run.retry_delay_s = context.settings.retry_delay_s;
+  run.flaky_fails = context.settings.flaky == "fail";
+  core::RunRequest request = make_request(context, {}, std::move(run));
+  if (!options.cwd.empty()) request.cwd = options.cwd;
+  return request;
+}
+
 ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options, std::string forkserver) {
   ctl::DaemonOptions daemon;
+  daemon.v1_request = v1_request(context, options);
   daemon.address = std::move(context.address);
   daemon.root = context.root;
   daemon.python = context.interpreter.executable;
@@ -64,6 +82,7 @@ int serve_command(const ServeOptions& options) {
   auto context = find_context(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
   if (options.foreground) return run_in_foreground(std::move(*context), options);
+  if (const auto refused = refuse_v1_daemon(*context)) return *refused;
   ctl::ConnectOptions connecting;
   connecting.start = start_options(*context, options.ttl_s);
   auto connection = ctl::connect_to_daemon(context->address, connecting);

@@ -8,6 +8,7 @@
 #include "context.hpp"
 #include "exit_codes.hpp"
 #include "say.hpp"
+#include "v1_daemon.hpp"
 
 namespace pf::cli {
 namespace {
@@ -74,6 +75,7 @@ int status_command(const StatusOptions& options) {
   int exit_code = 0;
   auto context = find_context(options.where, Purpose::look, exit_code);
   if (!context) return exit_code;
+  if (const auto code = show_v1_daemon(*context, options)) return *code;
   auto connection = connect_to_existing(context->address);
   if (!connection) return refuse_connection(k_exit_no_daemon, *context, connection.error(), "`pfast run` and `pfast serve` start a daemon");
   auto status = ask<core::StatusReply>(*connection, core::StatusRequest{}, k_patience);

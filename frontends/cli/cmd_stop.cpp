@@ -10,6 +10,7 @@
 #include "context.hpp"
 #include "exit_codes.hpp"
 #include "say.hpp"
+#include "v1_daemon.hpp"
 
 namespace pf::cli {
 
@@ -17,6 +18,7 @@ int stop_command(const StopOptions& options) {
   int exit_code = 0;
   auto context = find_context(options.where, Purpose::look, exit_code);
   if (!context) return exit_code;
+  if (const auto code = stop_v1_daemon(*context, options)) return *code;
   auto connection = connect_to_existing(context->address);
   if (!connection) return refuse_connection(k_exit_no_daemon, *context, connection.error(), "`pfast list` shows the daemons that there are");
   const std::int64_t pid = connection->welcome().pid;

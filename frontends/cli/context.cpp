@@ -137,7 +137,7 @@ ctl::StartOptions start_options(const Context& context, std::optional<double> tt
   ctl::StartOptions start;
   start.executable = ctl::own_executable();
   start.env = context.env;
-  start.arguments = {"serve", "--foreground", "--root", context.root, "--python", context.interpreter.executable};
+  start.arguments = {"serve", "--foreground", "--root", context.root, "--python", context.interpreter.executable, "--cwd", context.cwd};
   if (context.explicit_address) start.arguments.insert(start.arguments.end(), {"--address", context.address.socket_path()});
   start.arguments.insert(start.arguments.end(), {"--ttl", seconds_text(ttl_s.value_or(context.settings.ttl_s))});
   return start;

@@ -129,6 +129,7 @@ CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
   add_ttl(*sub, parsed.serve_ttl);
   sub->add_option("paths", parsed.serve.paths, "What to collect at once; everything when there is none");
   sub->add_option("--ready-fd", parsed.serve.ready_fd)->group("");
+  sub->add_option("--cwd", parsed.serve.cwd)->group("");
   sub->add_flag("--take-over", parsed.serve.take_over)->group("");
   sub->add_option("--owner-pid", parsed.serve.owner_pid)->group("");
   return sub;

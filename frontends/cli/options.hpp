@@ -43,6 +43,7 @@ struct ServeOptions {
   std::optional<double> ttl_s;
   std::vector<std::string> paths;  // what is collected at once; empty = the whole suite
   int ready_fd = -1;             // set by whoever starts a daemon
+  std::string cwd;               // likewise: where that one stands; version 1 clients send no folder
   bool take_over = false;        // set by restart: from the daemon that serves the address
   int owner_pid = 0;             // --no-daemon: the daemon ends with this process, its parent, and removes its folder
 };

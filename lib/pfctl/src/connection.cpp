@@ -3,12 +3,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace pf::ctl {
 namespace {
 
 constexpr std::size_t k_streams = 3;
+
+// How a pickled ('run', fp, full_report, …) begins: PROTO, FRAME and its length, MARK, a short text.
+constexpr std::size_t k_frame_opcode_bytes = 9;
+constexpr std::string_view k_v1_run = "(\x8c\x03run";
+
+// As far as it is there, `payload` may be the pickle of a version 1 run with node ids.
+bool may_be_v1_run(std::string_view payload) {
+  const auto at = [&](std::size_t i) { return i < payload.size() ? std::optional(payload[i]) : std::nullopt; };
+  if (at(0).value_or('\x80') != '\x80') return false;
+  if (const char protocol = at(1).value_or(4); protocol != 4 && protocol != 5) return false;
+  if (at(2).value_or('\x95') != '\x95') return false;
+  const std::string_view rest = payload.substr(std::min(2 + k_frame_opcode_bytes, payload.size()));
+  return k_v1_run.starts_with(rest.substr(0, k_v1_run.size()));
+}
 
 // What no process could be started with; empty when all is well.
 std::string fault_of(const core::RunRequest& request) {
@@ -29,14 +44,17 @@ Connection::Connection(Loop& loop, ConnectionHandler& handler, std::int64_t id, 
     : handler_(handler),
       id_(id),
       limits_(limits),
-      channel_(loop, *this, ChannelOptions{limits.greeting_bytes, true}),
+      channel_(loop, *this, ChannelOptions{limits.command_bytes, true}),
       command_timer_(loop, [this] { refuse("timed-out", "read a command: its bytes stopped coming", ""); }),
       stall_timer_(loop, [this] { close(); }) {}
 
 // ---------------------------------------------------------------- what comes in
 
 void Connection::on_frame(Channel& channel, std::string_view payload) {
-  auto document = core::decode_pickle(payload, greeted_ ? core::Limits::control() : core::Limits::greeting());
+  if (v1_) return;
+  const bool is_large = payload.size() > limits_.greeting_bytes;
+  if (is_large && !greeted_ && !may_be_v1_run(payload)) return refuse_large_greeting();
+  auto document = core::decode_pickle(payload, greeted_ || is_large ? core::Limits::control() : core::Limits::greeting());
   if (!document) {
     refuse("bad-frame", document.error().message + " at byte " + std::to_string(document.error().offset), "");
     return;
@@ -48,8 +66,7 @@ void Connection::on_frame(Channel& channel, std::string_view payload) {
 
 void Connection::greet(const core::Value& root) {
   if (root.kind() == core::Kind::tuple) {
-    // Version 1, the predecessor's protocol: ('run', …), ('status', fp), …
-    refuse("protocol", "serve protocol 1: this daemon does not speak it yet", "use `pfast run`");
+    v1_command(root);
     return;
   }
   auto hello = core::decode_as<core::Hello>(root);
@@ -63,11 +80,18 @@ void Connection::greet(const core::Value& root) {
     return;
   }
   greeted_ = true;
-  channel_.set_limit(limits_.command_bytes);
   core::Welcome welcome;
   welcome.version = PF_VERSION;
   welcome.pid = ::getpid();
   send_event(core::encode(welcome));
+}
+
+// Version 1, the predecessor's protocol: a client says one thing, and what is nothing of it gets no answer.
+void Connection::v1_command(const core::Value& root) {
+  v1_ = true;
+  auto command = core::v1::decode_command(root);
+  if (command) handler_.on_v1(*this, std::move(*command));
+  else close();
 }
 
 void Connection::command(const core::Value& root) {
@@ -128,7 +152,20 @@ void Connection::refresh_command(const core::Value& root) {
   }
 }
 
+// A frame that has begun is larger than a greeting and nothing else that may come first.
+bool Connection::is_too_large(std::string_view begun) const {
+  if (greeted_ || v1_ || begun.size() < core::k_frame_header_bytes) return false;
+  std::size_t announced = 0;
+  for (const char byte : begun.substr(0, core::k_frame_header_bytes)) announced = (announced << 8) | static_cast<unsigned char>(byte);
+  return announced > limits_.greeting_bytes && !may_be_v1_run(begun.substr(core::k_frame_header_bytes));
+}
+
+void Connection::refuse_large_greeting() {
+  refuse("bad-frame", "read a frame: a greeting has at most " + std::to_string(limits_.greeting_bytes) + " bytes", "");
+}
+
 void Connection::on_read(Channel& channel) {
+  if (is_too_large(channel.pending())) return refuse_large_greeting();
   if (channel.pending_bytes() == 0) {
     command_timer_.stop();
   } else if (!command_timer_.active()) {
@@ -159,6 +196,11 @@ void Connection::send_event(std::string_view payload, std::vector<core::UniqueFd
 
 void Connection::send_progress(std::string_view payload) {
   if (channel_.queued_bytes() <= limits_.droppable_bytes) send_event(payload);
+}
+
+void Connection::send_last_answer(std::string_view payload) {
+  send_event(payload);
+  channel_.close_when_sent();
 }
 
 void Connection::on_sent(Channel& channel) {

@@ -1,13 +1,16 @@
 #include <pfctl/daemon.hpp>
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -16,8 +19,11 @@
 
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/daemon_process.hpp>
+#include <pfctl/log_file.hpp>
 #include <pfctl/machine_memory.hpp>
+#include <pfctl/promotion.hpp>
 #include <pfctl/server.hpp>
+#include <pfctl/v1_client.hpp>
 #include <pfctl/worker_count.hpp>
 
 #include "presence.hpp"
@@ -75,7 +81,18 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.run.default_workers = options.default_workers;
   if (settings.run.default_workers == 0) settings.run.default_workers = static_cast<std::size_t>(std::max(1, default_worker_count()));
   settings.run.times.select = options.boot_deadline;
+  settings.v1_request = options.v1_request;
   return settings;
+}
+
+// Output that goes to the log of one address goes to another's from now on; a terminal's stays where it is.
+void move_output(const struct stat& before, const Address& address) {
+  struct stat now;
+  auto log = open_log(address);
+  if (!log) return;
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fstat(fd, &now) == 0 && now.st_dev == before.st_dev && now.st_ino == before.st_ino) (void)::dup2(log->get(), fd);
+  }
 }
 
 class Daemon {
@@ -90,6 +107,8 @@ class Daemon {
   void serve();
   void announce();
   void keep_address();
+  void promote(const std::string& path, std::function<void(core::Status)> done);
+  [[nodiscard]] core::Status move(core::Result<Promotion> promotion);
   int cannot_serve(const std::string& why);
 
   DaemonOptions options_;
@@ -98,6 +117,7 @@ class Daemon {
   std::unique_ptr<Presence> presence_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Server> server_;
+  std::shared_ptr<std::atomic<bool>> leaving_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 int Daemon::cannot_serve(const std::string& why) {
@@ -112,6 +132,9 @@ core::Status Daemon::settle() {
   if (!address) return std::move(address).error();
   auto claim = options_.take_over ? take_over_address(*address, k_take_over) : claim_address(*address);
   if (!claim) return std::move(claim).error();
+  if (options_.take_over && !claim->predecessor) {
+    if (auto ended = end_v1_daemon(*address, k_take_over, [] { return false; }); !ended) return ended;
+  }
   presence_ = std::make_unique<Presence>(std::move(*address), std::move(*claim));
   return presence_->announce();
 }
@@ -135,6 +158,40 @@ void Daemon::keep_address() {
   }
 }
 
+// The other daemon is dealt with on a thread: it may have a run to finish.
+void Daemon::promote(const std::string& path, std::function<void(core::Status)> done) {
+  struct Job {
+    std::string path;
+    core::Result<Address> from;
+    core::Result<Promotion> promotion = core::Error{};
+  };
+  auto job = std::make_shared<Job>(Job{path, clone(presence_->address())});
+  loop_->queue_work(
+      [job, leaving = leaving_] {
+        if (!job->from) job->promotion = std::move(job->from).error();
+        else job->promotion = prepare_promotion(*job->from, job->path, [leaving] { return leaving->load(); });
+      },
+      [this, job, leaving = leaving_, done = std::move(done)] {
+        if (!leaving->load()) done(move(std::move(job->promotion)));   // else nobody is left to be told
+      });
+}
+
+core::Status Daemon::move(core::Result<Promotion> promotion) {
+  if (!promotion) return std::move(promotion).error();
+  if (server_->shutting_down() || server_->handing_over()) {
+    return core::Error{core::ErrorCode::refused, "move to '" + promotion->address.socket_path() + "': the daemon is about to leave", 0, 0};
+  }
+  struct stat old_log;
+  const Address& from = presence_->address();
+  const bool has_log = ::fstatat(from.dir.get(), from.log.c_str(), &old_log, AT_SYMLINK_NOFOLLOW) == 0;
+  if (auto moved = presence_->move_to(std::move(promotion->address), std::move(promotion->claim)); !moved) return moved;
+  presence_->confirm();
+  presence_->describe(log_, options_.root, options_.python);
+  server_->set_address(presence_->address().socket_path());
+  if (has_log) move_output(old_log, presence_->address());
+  return core::ok_status();
+}
+
 void Daemon::serve() {
   Server::Hooks hooks;
   hooks.withdraw = [this] { return presence_->withdraw(); };
@@ -142,6 +199,7 @@ void Daemon::serve() {
   hooks.share_lock = [this] { return presence_->share_lock(); };
   hooks.disown = [this] { presence_->disown(); };
   hooks.keep_address = [this] { keep_address(); };
+  hooks.promote = [this](const std::string& path, std::function<void(core::Status)> done) { promote(path, std::move(done)); };
   server_ = std::make_unique<Server>(*loop_, log_, server_settings(options_), std::move(hooks));
   if (auto listening = server_->listen(presence_->listener_fd()); !listening) {
     (void)cannot_serve(listening.error().message);
@@ -157,6 +215,7 @@ void Daemon::serve() {
   readiness_.ready();
   log_.line("serving " + options_.root + " at " + presence_->address().socket_path());
   loop_->run();
+  leaving_->store(true);
   server_.reset();
 }
 

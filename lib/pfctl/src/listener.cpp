@@ -66,6 +66,19 @@ bool Listener::still_in_place() const noexcept { return dir_.valid() && is_at(di
 
 bool Listener::unlink_if_ours() noexcept { return still_in_place() && ::unlinkat(dir_.get(), name_.c_str(), 0) == 0; }
 
+core::Status Listener::move_to(const Address& address, const FileLock& life_lock, bool replace_served) {
+  if (!life_lock.held()) {
+    return text::error(core::ErrorCode::invalid_argument, "listen at '" + address.socket_path() + "': the life lock is not held");
+  }
+  if (auto checked = check_replaceable(address, replace_served); !checked) return checked;
+  if (!still_in_place()) {
+    return text::error(core::ErrorCode::refused, "listen at '" + address.socket_path() + "': the daemon's own socket is not in place");
+  }
+  if (::renameat(dir_.get(), name_.c_str(), address.dir.get(), address.socket.c_str()) != 0) return named_error(address, "put a socket at", errno);
+  name_ = address.socket;
+  return core::ok_status();
+}
+
 core::Result<Listener> bind_listener(const Address& address, const FileLock& life_lock, bool replace_served) {
   if (!life_lock.held()) {
     return text::error(core::ErrorCode::invalid_argument, "listen at '" + address.socket_path() + "': the life lock is not held");

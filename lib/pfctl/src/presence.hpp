@@ -23,6 +23,9 @@ class Presence {
   [[nodiscard]] core::Status announce();
   // Pid file and note. A full disk hinders `pfast list`, nothing else.
   void describe(DaemonLog& log, const std::string& root, const std::string& python);
+  // Takes another address: the socket as it is, with who is in its queue. The old names go, and the old lock last.
+  // Errors: Listener::move_to's; nothing has changed then.
+  [[nodiscard]] core::Status move_to(Address address, AddressClaim claim);
   // Whoever served here before leaves when he is through.
   void confirm() { claim_.confirm(); }
   bool withdraw();
@@ -38,6 +41,8 @@ class Presence {
   [[nodiscard]] bool findable() const { return still_leads_here(address_); }
 
  private:
+  void remove_notes();
+
   Address address_;
   AddressClaim claim_;
   std::optional<Listener> listener_;

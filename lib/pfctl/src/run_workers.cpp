@@ -23,8 +23,9 @@ std::size_t RunState::wanted_workers() const {
 void RunState::start_work(TimePoint now) {
   const std::size_t workers = wanted_workers();
   // A time limit is kept by killing the item's process, and the session must survive that; so must one whose item is to be
-  // tried again when it has killed its process.
-  const bool in_controller = selected_.nodeids.size() == 1 && !has_limits_ && setup_.options.retries <= 0;
+  // tried again when it has killed its process. The controller keeps its own reports: nobody else gets them.
+  const bool in_controller =
+      selected_.nodeids.size() == 1 && !has_limits_ && setup_.options.retries <= 0 && !setup_.options.full_report;
   const std::size_t at_once = std::clamp<std::size_t>(effects_.free_workers(workers), 1, workers);
   auto board = effects_.start_workers(selected_, workers, at_once, in_controller);
   if (!board) {

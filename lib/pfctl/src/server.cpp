@@ -154,10 +154,14 @@ void Server::on_run(Connection& connection, core::RunRequest request, std::vecto
     }
     run->forget_client();
   }
+  start_run(connection, next_run_++, std::move(request), std::move(streams), connection);
+}
+
+void Server::start_run(Connection& connection, std::int64_t id, core::RunRequest request, std::vector<core::UniqueFd> streams,
+                       RunClient& client) {
   note_activity();
-  const std::int64_t id = next_run_++;
   Run::Context context{loop_, log_, *pool_, settings_.run, histories_, budget_, [this] { on_run_done(); }};
-  auto run = std::make_unique<Run>(std::move(context), id, std::move(request), std::move(streams), connection);
+  auto run = std::make_unique<Run>(std::move(context), id, std::move(request), std::move(streams), client);
   Run& added = *run;
   runs_[id] = std::move(run);
   run_of_connection_[connection.id()] = id;
@@ -260,7 +264,7 @@ void Server::on_pool_change() {
 
 // ---------------------------------------------------------------- the end
 
-bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || successor_ != 0 || pool_->booting(); }
+bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || successor_ != 0 || promoting_ || pool_->booting(); }
 
 void Server::note_activity() {
   last_activity_ = loop_.now();
@@ -302,6 +306,7 @@ void Server::shut_down(bool at_once) {
 
 void Server::leave_when_done() {
   if (!shutting_down_ || !runs_.empty()) return;
+  say_v1_goodbyes();
   pool_->close(at_once_);
   if (!leave_timer_.active()) leave_timer_.start(k_leave_limit);
   if (pool_->empty() && !strays_.busy()) loop_.stop();

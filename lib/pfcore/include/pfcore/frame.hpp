@@ -41,6 +41,8 @@ class FrameReader {
   [[nodiscard]] Result<std::optional<std::string_view>> next();
   // Bytes held of a frame that is not whole yet.
   [[nodiscard]] std::size_t pending_bytes() const noexcept { return buffer_.size() - consumed_; }
+  // Those bytes, the header first. Valid until the next call of feed or next.
+  [[nodiscard]] std::string_view pending() const noexcept { return std::string_view(buffer_).substr(consumed_); }
   // Bytes that are missing to the end of the header, or, once next() has seen the header, to the end of the frame:
   // who reads no more than that never reads into the frame after it.
   [[nodiscard]] std::size_t missing_bytes() const noexcept;

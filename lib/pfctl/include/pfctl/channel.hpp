@@ -65,6 +65,8 @@ class Channel {
   [[nodiscard]] bool reading_paused() const noexcept { return paused_; }
   void set_limit(std::size_t max_frame_bytes) noexcept { reader_.set_limit(max_frame_bytes); }
   [[nodiscard]] std::size_t pending_bytes() const noexcept { return reader_.pending_bytes(); }
+  // Those bytes; valid until something is read.
+  [[nodiscard]] std::string_view pending() const noexcept { return reader_.pending(); }
   // The oldest `count` descriptors that arrived, or none when there are fewer.
   [[nodiscard]] std::vector<core::UniqueFd> take_fds(std::size_t count);
   // No more reading; ends (on_end) when the queue has been written.

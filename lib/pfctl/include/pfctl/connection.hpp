@@ -1,21 +1,24 @@
 // One client of the daemon: greeting, commands, and the events that go back.
 //
-// Bounded on every side: 64 KiB before the greeting and 16 MiB per command afterwards, five seconds from a command's first
-// byte to its last, and a queue of events from which progress is dropped first; a client that takes nothing for ten
+// Bounded on every side: 64 KiB before the greeting (but for a run of version 1, which may name many items) and 16 MiB per
+// command, five seconds from a command's first byte to its last, and a queue of events from which progress is dropped first; a client that takes nothing for ten
 // seconds while something is queued is disconnected, which cancels its run. Not thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <pfcore/daemon_messages.hpp>
+#include <pfcore/messages_v1.hpp>
 #include <pfcore/unique_fd.hpp>
 
 #include <pfctl/channel.hpp>
 #include <pfctl/loop.hpp>
 #include <pfctl/run.hpp>
+#include <pfctl/v1_run_client.hpp>
 
 namespace pf::ctl {
 
@@ -32,6 +35,8 @@ class ConnectionHandler {
   virtual void on_shutdown(Connection& connection, const core::ShutdownRequest& request) = 0;
   virtual void on_refresh(Connection& connection, core::RunRequest request) = 0;
   virtual void on_hand_over(Connection& connection, const core::HandOverRequest& request) = 0;
+  // The one command of a client that speaks version 1.
+  virtual void on_v1(Connection& connection, core::v1::Command command) = 0;
   // The client read some of what was queued.
   virtual void on_client_read(Connection& connection) = 0;
   // The connection is over, once; the connection must not be destroyed in this call.
@@ -47,7 +52,7 @@ struct ConnectionLimits {
   std::size_t queue_bytes = 256u << 20;       // past this the client is disconnected
 };
 
-class Connection final : public RunClient, private ChannelHandler {
+class Connection final : public RunClient, public V1Answers, private ChannelHandler {
  public:
   Connection(Loop& loop, ConnectionHandler& handler, std::int64_t id, ConnectionLimits limits = {});
   // Errors: system.
@@ -60,6 +65,12 @@ class Connection final : public RunClient, private ChannelHandler {
   void send_event(std::string_view payload, std::vector<core::UniqueFd> fds);
   void send_progress(std::string_view payload) override;
   [[nodiscard]] std::size_t queued_bytes() const override { return channel_.queued_bytes(); }
+  void send_answer(std::string_view payload) override { send_event(payload); }
+  void send_droppable_answer(std::string_view payload) override { send_progress(payload); }
+  void send_last_answer(std::string_view payload) override;
+  [[nodiscard]] std::size_t queued_answer_bytes() const override { return queued_bytes(); }
+  // Keeps what translates a run's events for this client, as long as the connection.
+  void keep(std::unique_ptr<RunClient> translator) { translator_ = std::move(translator); }
   // Sends the reason and closes once it is written.
   void refuse(std::string code, std::string message, std::string hint);
   void close();
@@ -71,6 +82,9 @@ class Connection final : public RunClient, private ChannelHandler {
   void on_read(Channel& channel) override;
   void on_sent(Channel& channel) override;
   void greet(const core::Value& root);
+  void v1_command(const core::Value& root);
+  [[nodiscard]] bool is_too_large(std::string_view begun) const;
+  void refuse_large_greeting();
   void command(const core::Value& root);
   void run_command(const core::Value& root);
   void refresh_command(const core::Value& root);
@@ -82,7 +96,9 @@ class Connection final : public RunClient, private ChannelHandler {
   Channel channel_;
   Timer command_timer_;
   Timer stall_timer_;
+  std::unique_ptr<RunClient> translator_;
   bool greeted_ = false;
+  bool v1_ = false;                // has said all that a client of version 1 says
   bool gone_ = false;
 };
 

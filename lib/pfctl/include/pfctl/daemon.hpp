@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include <pfcore/messages.hpp>
+
 #include <pfctl/loop.hpp>
 #include <pfctl/runtime_dir.hpp>
 
@@ -21,6 +23,7 @@ struct DaemonOptions {
   std::size_t default_workers = 0;       // 0 = what the machine is good for
   bool scope_all = false;                // settings: scope = "all"
   bool take_over = false;                // from the daemon that serves the address now
+  core::RunRequest v1_request;           // environment, folder, umask and options of runs whose client cannot say them
 };
 
 // Takes the life lock (or has it handed over), binds the address, serves until it is told to leave, and removes what it made. Blocks; owns the

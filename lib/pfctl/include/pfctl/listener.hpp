@@ -20,6 +20,10 @@ class Listener {
   [[nodiscard]] core::UniqueFd take_fd() noexcept { return std::move(fd_); }
   // False when the socket at the path is not this one (any more): to be bound again.
   [[nodiscard]] bool still_in_place() const noexcept;
+  // Gives the socket another name in its folder, over what lies there: a socket that nobody serves, or, with `replace_served`,
+  // one whose server has shared that address's life lock with us. Who is in the queue stays there.
+  // Errors: refused and exists (as bind_listener; or our socket is not in place any more), system. It has its old name then.
+  [[nodiscard]] core::Status move_to(const Address& address, const FileLock& life_lock, bool replace_served);
   // Removes the socket file if it is still ours. Call with the life lock held. True when it was removed.
   bool unlink_if_ours() noexcept;
 

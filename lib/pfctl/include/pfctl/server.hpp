@@ -30,6 +30,8 @@ struct ServerSettings {
   PoolSettings pool;
   RunSettings run;
   ConnectionLimits limits;
+  // What a version 1 client cannot say: environment, folder, umask and options of its runs.
+  core::RunRequest v1_request;
 };
 
 class Server final : private ConnectionHandler {
@@ -46,6 +48,8 @@ class Server final : private ConnectionHandler {
     std::function<void()> disown;
     // That daemon has not come so far: see that the address still leads here.
     std::function<void()> keep_address;
+    // Moves the daemon to another address, which takes its time; `done` is called once, on the loop.
+    std::function<void(const std::string& path, std::function<void(core::Status)> done)> promote;
   };
 
   Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks);
@@ -64,6 +68,8 @@ class Server final : private ConnectionHandler {
   [[nodiscard]] bool handing_over() const noexcept { return retired_ || successor_ != 0; }
   // Children ended: SIGCHLD.
   void reap();
+  // What status shows, after a promotion.
+  void set_address(std::string address) { settings_.address = std::move(address); }
 
  private:
   void on_run(Connection& connection, core::RunRequest request, std::vector<core::UniqueFd> streams) override;
@@ -73,9 +79,18 @@ class Server final : private ConnectionHandler {
   void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
   void on_refresh(Connection& connection, core::RunRequest request) override;
   void on_hand_over(Connection& connection, const core::HandOverRequest& request) override;
+  void on_v1(Connection& connection, core::v1::Command command) override;
   void on_client_read(Connection& connection) override;
   void on_client_gone(Connection& connection) override;
 
+  void start_run(Connection& connection, std::int64_t id, core::RunRequest request, std::vector<core::UniqueFd> streams, RunClient& client);
+  void v1_run(Connection& connection, core::v1::RunCommand command);
+  void v1_status(Connection& connection, const core::v1::StatusCommand& command);
+  void v1_shutdown(Connection& connection);
+  void v1_promote(Connection& connection, const core::v1::PromoteCommand& command);
+  [[nodiscard]] bool is_stale_for(const std::optional<std::string>& fingerprint) const;
+  void leave_stale(Connection& connection);
+  void say_v1_goodbyes();
   void accept_clients();
   bool accept_one();
   void refuse_one_without_descriptors();
@@ -108,11 +123,13 @@ class Server final : private ConnectionHandler {
   std::unique_ptr<GenerationPool> pool_;
   std::map<std::int64_t, std::unique_ptr<Refresh>> refreshes_;   // by connection
   StrayReaper strays_;
+  std::vector<std::int64_t> v1_goodbyes_;                        // connections that asked the daemon to leave
   std::int64_t next_connection_ = 1;
   std::int64_t next_run_ = 1;
   std::int64_t newest_generation_ = 0;
   std::int64_t successor_ = 0;          // connection of the daemon that takes the address
   TimePoint last_activity_{};
+  bool promoting_ = false;
   bool retired_ = false;
   bool shutting_down_ = false;
   bool at_once_ = false;

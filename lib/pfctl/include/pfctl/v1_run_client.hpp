@@ -1,0 +1,55 @@
+// A run's client of version 1: turns the events of a run into the predecessor's answers. PROTOCOL.md, section 7. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <pfcore/messages.hpp>
+#include <pfcore/messages_v1.hpp>
+
+#include <pfctl/run.hpp>
+#include <pfctl/v1_summary.hpp>
+
+namespace pf::ctl {
+
+// Where the answers go: a connection.
+class V1Answers {
+ public:
+  virtual ~V1Answers() = default;
+  virtual void send_answer(std::string_view payload) = 0;
+  virtual void send_droppable_answer(std::string_view payload) = 0;
+  // Nothing follows it: the connection is closed when it was sent.
+  virtual void send_last_answer(std::string_view payload) = 0;
+  [[nodiscard]] virtual std::size_t queued_answer_bytes() const = 0;
+};
+
+class V1RunClient final : public RunClient {
+ public:
+  // `run`: its number, for the summary. `answers` must outlive this object.
+  V1RunClient(V1Answers& answers, const core::v1::RunCommand& command, std::int64_t run);
+
+  void send_event(std::string_view payload) override;
+  void send_progress(std::string_view payload) override;
+  [[nodiscard]] std::size_t queued_bytes() const override { return answers_.queued_answer_bytes(); }
+
+ private:
+  void on_result(const core::ItemResult& result, std::size_t bytes);
+  void on_finished(const core::FinishedEvent& finished);
+  void on_error(const core::ErrorEvent& error);
+  void send_reports(const core::ItemResult& result);
+  void send_failure(std::string text);
+  void answer(std::int64_t exit_code, std::string summary);
+
+  V1Answers& answers_;
+  bool stream_;
+  V1Summary summary_;
+  std::vector<std::string> asked_;                       // node ids, in their order
+  std::unordered_map<std::string, std::size_t> open_;    // of those: how many results are missing
+  bool any_failure_told_ = false;                        // by a streamed report
+};
+
+}  // namespace pf::ctl
