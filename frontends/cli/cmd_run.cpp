@@ -1,4 +1,5 @@
 // `pfast run`: settings, connection, request, and as many runs as were asked for.
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -55,7 +56,7 @@ void fill_style(core::TextStyle& style, const Context& context, const PytestArgs
   style.rootdir = context.root;
   style.cwd = context.cwd;
   if (args.rootdir) style.rootdir = args.rootdir->starts_with('/') ? *args.rootdir : context.cwd + '/' + *args.rootdir;
-  style.full_reasons = args.verbosity >= 2 || is_set(context, "CI") || is_set(context, "BUILD_NUMBER");
+  style.full_reasons = is_set(context, "CI") || is_set(context, "BUILD_NUMBER");
 }
 
 std::string title_of(const Context& context) {
@@ -72,13 +73,14 @@ RunSetup make_setup(const Context& context, const RunOptions& options) {
   request = make_request(context, options.pytest_args, run_options(context, options, args));
   request.terminal = look_at_terminal(context.env, setup.reporter.out);
   fill_style(args.style, context, args, request.terminal);
-  request.options.color = args.style.color ? "yes" : "no";
+  // What the terminal and the environment say; --color is pytest's to read.
+  request.options.color = wants_color(context.env, "auto", request.terminal.stdout_is_tty) ? "yes" : "no";
 
   setup.native = request.options.reporter == "native";
   setup.verbose_plan = options.verbose_plan;
   setup.keep_outcomes = !dump.empty();
   // With -s the tests write to the terminal themselves, and would write over the line.
-  setup.reporter.live = setup.native && request.terminal.stdout_is_tty && args.shows_percent &&
+  setup.reporter.live = setup.native && request.terminal.stdout_is_tty && args.captures &&
                         ctl::find_env(context.env, "TERM").value_or("") != "dumb";
   setup.reporter.title = title_of(context);
   setup.reporter.args = std::move(args);
@@ -115,6 +117,7 @@ RunsResult run_repeatedly(const Context& context, const RunOptions& options, Eve
   RunsResult result;
   std::optional<SignalChannel> own_signals;
   for (int turn = 0; turn < options.runs; ++turn) {
+    const auto begun = std::chrono::steady_clock::now();
     auto connection = connect(context, options);
     if (!connection) {
       result.exit_code = refuse_connection(k_exit_not_started, context, connection.error(), "`pfast logs` shows what the daemon said");
@@ -122,7 +125,9 @@ RunsResult run_repeatedly(const Context& context, const RunOptions& options, Eve
     }
     // Not before: a client that waits for another one's daemon to start must be easy to interrupt.
     if (signals == nullptr) signals = &own_signals.emplace();
-    RunSession session(*connection, *signals, make_setup(context, options), events);
+    RunSetup setup = make_setup(context, options);
+    setup.reporter.connect_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
+    RunSession session(*connection, *signals, std::move(setup), events);
     const int code = session.run();
     result.outcomes = session.outcomes();
     result.exit_code = worse_of(result.exit_code, code);
@@ -138,7 +143,16 @@ int after_write(const core::Status& written, int exit_code) {
   return exit_code == 0 ? k_exit_internal : exit_code;
 }
 
+// Two of them in one place would leave neither readable.
+std::optional<int> refuse_one_place(const Context& context, const RunOptions& options) {
+  const std::string& dump = dump_of(context, options);
+  if (dump.empty() || dump != options.events) return std::nullopt;
+  return refuse(k_exit_usage, "--dump and --events would both be written to " + (dump == "-" ? "stdout" : "'" + dump + "'"),
+                "give one of them another file");
+}
+
 int run_all(const Context& context, const RunOptions& options, SignalChannel* signals) {
+  if (const auto refused = refuse_one_place(context, options)) return *refused;
   EventWriter events;
   if (!options.events.empty()) {
     if (auto opened = events.open(options.events); !opened) return refuse(k_exit_usage, opened.error(), "--events takes a file that can be written");

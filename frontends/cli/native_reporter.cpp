@@ -14,7 +14,6 @@ constexpr std::string_view k_green = "\x1b[32m";
 constexpr std::string_view k_yellow = "\x1b[33m";
 constexpr std::string_view k_bold = "\x1b[1m";
 constexpr std::string_view k_plain = "\x1b[0m";
-constexpr std::size_t k_percent_columns = 7;        // " [100%]"
 constexpr std::string_view k_between = " · ";
 
 bool is_failure(const core::PhaseReport& phase) { return phase.category == "failed" || phase.category == "error"; }
@@ -29,6 +28,16 @@ std::string first_line(std::string_view text) { return std::string(text.substr(0
 
 std::string counted(std::int64_t count, std::string_view word) {
   return std::to_string(count) + ' ' + std::string(word) + (count == 1 ? "" : "s");
+}
+
+// What an item took up to the end of one of its phases.
+double seconds_until(const core::ItemResult& result, const core::PhaseReport& last) {
+  double seconds = 0;
+  for (const core::PhaseReport& phase : result.phases) {
+    seconds += phase.duration_s;
+    if (&phase == &last) break;
+  }
+  return seconds;
 }
 
 // _pytest.terminal._format_trimmed; empty when not even the dots fit.
@@ -50,7 +59,11 @@ NativeReporter::NativeReporter(Setup setup)
       report_(setup_.args.style),
       line_(setup_.out, setup_.live),
       columns_(setup_.args.style.columns),
-      started_(std::chrono::steady_clock::now()) {}
+      verbosity_(setup_.args.verbosity),
+      progress_style_(setup_.args.captures ? "progress" : ""),
+      started_(std::chrono::steady_clock::now()) {
+  report_.note_connect(setup_.connect_ms);
+}
 
 std::string NativeReporter::painted(std::string_view text, std::string_view color) const {
   if (!setup_.args.style.color || color.empty()) return std::string(text);
@@ -89,7 +102,20 @@ void NativeReporter::phase(const core::PhaseEvent& event) {
   else doing_.clear();
 }
 
+// What the session made of the command line, PYTEST_ADDOPTS and the ini file goes before what was read here.
+void NativeReporter::take_options(const core::TextOptions& options) {
+  if (!options.known) return;
+  core::take_options(setup_.args.style, options);
+  report_.set_style(setup_.args.style);
+  setup_.args.verbosity = static_cast<int>(options.verbosity);
+  setup_.args.no_header = options.no_header;
+  verbosity_ = static_cast<int>(options.verbosity_test_cases);
+  progress_style_ = options.progress;
+  if (!options.captures) line_.close();
+}
+
 void NativeReporter::collected(const core::CollectedEvent& event) {
+  take_options(event.text);
   report_.add_collected(event);
   any_failed_ = any_failed_ || event.errors > 0;
   total_ = static_cast<std::size_t>(std::max<std::int64_t>(event.selected, 0));
@@ -124,7 +150,7 @@ void NativeReporter::result(const core::ItemResult& result) {
   for (const core::PhaseReport& phase : result.phases) {
     note_category(phase);
     if (phase.letter.empty() && phase.word.empty()) continue;
-    if (setup_.args.verbosity > 0) put_line(result, phase);
+    if (verbosity_ > 0) put_line(result, phase);
     else if (!line_.enabled()) put_letter(phase);
     else if (is_failure(phase)) put_failure(result, phase);
   }
@@ -149,17 +175,35 @@ std::string NativeReporter::broken_off() {
 // ---------------------------------------------------------------- lines and letters
 
 std::string NativeReporter::percent() const {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), " [%3zu%%]", total_ == 0 ? std::size_t{100} : done_ * 100 / total_);
+  std::array<char, 64> text{};
+  if (progress_style_ == "count") {
+    const int digits = static_cast<int>(std::to_string(total_).size());
+    std::snprintf(text.data(), text.size(), " [%*zu/%zu]", digits, done_, total_);
+  } else {
+    std::snprintf(text.data(), text.size(), " [%3zu%%]", total_ == 0 ? std::size_t{100} : done_ * 100 / total_);
+  }
   return text.data();
+}
+
+// The most that percent() takes.
+std::size_t NativeReporter::percent_columns() const {
+  constexpr std::string_view k_most = " [100%]";
+  return progress_style_ == "count" ? 4 + 2 * std::to_string(total_).size() : k_most.size();
+}
+
+// `text` at the right edge of a line of which `used` columns are taken.
+std::string NativeReporter::end_of_line(std::string_view text, std::size_t used) const {
+  const std::size_t taken = used + text.size() + 1;
+  const std::size_t fill = static_cast<std::size_t>(columns_) > taken ? static_cast<std::size_t>(columns_) - taken : 0;
+  return painted(std::string(fill, ' ').append(text), main_color());
 }
 
 // The end of a line of letters is pytest's: as soon as " [100%]" would come to the edge.
 void NativeReporter::put_letter(const core::PhaseReport& phase) {
   std::string text = painted(phase.letter, color_of(phase));
   column_ += core::text_columns(phase.letter);
-  const bool at_edge = column_ + k_percent_columns + 1 >= static_cast<std::size_t>(columns_);
-  if (at_edge && setup_.args.shows_percent && done_ < total_) {
+  const bool at_edge = column_ + percent_columns() + 1 >= static_cast<std::size_t>(columns_);
+  if (at_edge && !progress_style_.empty() && done_ < total_) {
     text += painted(percent() + "\n", main_color());
     column_ = 0;
   }
@@ -167,14 +211,8 @@ void NativeReporter::put_letter(const core::PhaseReport& phase) {
 }
 
 void NativeReporter::end_letters() {
-  const bool any = column_ > 0;
-  std::string text;
-  if (any && setup_.args.shows_percent) {
-    const std::size_t used = column_ + k_percent_columns + 1;
-    const std::size_t fill = static_cast<std::size_t>(columns_) > used ? static_cast<std::size_t>(columns_) - used : 0;
-    text = painted(std::string(fill, ' ') + percent(), main_color());
-  }
-  if (any) write_to(setup_.out, text + "\n");
+  if (column_ == 0) return;
+  write_to(setup_.out, (progress_style_.empty() ? std::string() : end_of_line(percent(), column_)) + "\n");
   column_ = 0;
 }
 
@@ -184,18 +222,16 @@ void NativeReporter::put_line(const core::ItemResult& result, const core::PhaseR
   std::size_t used = core::text_columns(name) + core::text_columns(phase.word);
   std::string text = name + painted(phase.word, color_of(phase));
   if (phase.outcome == "skipped" || phase.wasxfail) {
+    constexpr std::size_t k_kept_free = 8;            // for " [100%]", whatever the style
     const std::string line = first_line(phase.reason);
-    const std::size_t taken = used + k_percent_columns + 1;
+    const std::size_t taken = used + k_kept_free;
     const std::size_t room = static_cast<std::size_t>(columns_) > taken ? static_cast<std::size_t>(columns_) - taken : 0;
-    const std::string reason = setup_.args.verbosity >= 2 && !line.empty() ? " (" + phase.reason + ")" : trimmed(" (", line, ")", room);
+    const std::string reason = verbosity_ >= 2 && !line.empty() ? " (" + phase.reason + ")" : trimmed(" (", line, ")", room);
     used += core::text_columns(reason);
     text += reason;
   }
-  if (setup_.args.shows_percent) {
-    const std::size_t taken = used + k_percent_columns + 1;
-    const std::size_t fill = static_cast<std::size_t>(columns_) > taken ? static_cast<std::size_t>(columns_) - taken : 0;
-    text += painted(std::string(fill, ' ') + percent(), main_color());
-  }
+  if (progress_style_ == "times") text += end_of_line(' ' + core::node_duration(seconds_until(result, phase)), used);
+  else if (!progress_style_.empty()) text += end_of_line(percent(), used);
   line_.print(text + "\n");
 }
 

@@ -19,6 +19,7 @@ class NativeReporter {
     PytestArgs args;
     int out = 1;                   // where text goes
     bool live = false;             // that is a terminal on which a line can be redrawn
+    double connect_ms = 0;         // until there was a daemon
     std::string title;             // "pfast 0.10.0 · python 3.11 · root /p": the header's beginning
   };
 
@@ -45,9 +46,12 @@ class NativeReporter {
   void put_line(const core::ItemResult& result, const core::PhaseReport& phase);
   void put_failure(const core::ItemResult& result, const core::PhaseReport& phase);
   void end_letters();
+  void take_options(const core::TextOptions& options);
   void note_category(const core::PhaseReport& phase);
   [[nodiscard]] std::string live_text() const;
   [[nodiscard]] std::string percent() const;
+  [[nodiscard]] std::size_t percent_columns() const;
+  [[nodiscard]] std::string end_of_line(std::string_view text, std::size_t used) const;
   [[nodiscard]] std::string_view main_color() const;
   [[nodiscard]] std::string painted(std::string_view text, std::string_view color) const;
   [[nodiscard]] std::string shown_nodeid(std::string_view nodeid) const;
@@ -60,6 +64,8 @@ class NativeReporter {
   std::size_t done_ = 0;
   std::size_t failed_ = 0;
   std::size_t column_ = 0;         // columns of letters in the line at hand
+  int verbosity_;                  // of lines and letters: verbosity_test_cases
+  std::string progress_style_;     // as TextOptions.progress
   bool any_failed_ = false;        // what the colour of the percentage depends on
   bool any_odd_ = false;           // warnings, xpassed, categories of plugins
   bool any_passed_ = false;

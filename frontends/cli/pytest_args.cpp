@@ -48,7 +48,7 @@ class Reader {
     return std::nullopt;
   }
 
-  void read_capture(std::string_view how) { out_.shows_percent = how != "no"; }
+  void read_capture(std::string_view how) { out_.captures = how != "no"; }
 
   void read_short(const std::string& text) {
     for (std::size_t i = 1; i < text.size(); ++i) {

@@ -1,5 +1,5 @@
-// What the native reporter has to know of pytest's own arguments. Reading them decides nothing: pytest reads them again.
-// The ini file's addopts are pytest's secret.
+// What the native reporter has to know of pytest's own arguments before the session tells what it made of them
+// (core::TextOptions). Reading them decides nothing: pytest reads them again, and the ini file's addopts too.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct PytestArgs {
   bool no_header = false;
   bool interactive = false;            // --pdb, --trace, --pdbcls: the items run on the client's terminal
   bool prints = false;                 // --collect-only, --fixtures, --help …: printing is what the command is for
-  bool shows_percent = true;           // not with -s, as in pytest
+  bool captures = true;                // false: -s
   std::optional<std::string> color;    // --color
   std::optional<std::string> rootdir;  // --rootdir
   core::TextStyle style;               // everything that does not depend on the terminal

@@ -54,11 +54,17 @@ def masked(text: str) -> str:
     return "\n".join(lines)
 
 
+#: pfast's own line of where the time went, before the last one.
+PHASES = re.compile(r"^connect \d+(?:\.\d)? ms · (?:wait \d+ ms · |wait \d\.\d ms · )?boot ")
+
+
 def section(text: str, title: str) -> str:
     """The body of one of pytest's sections, '=== FAILURES ===' say, up to the next one; '' when it is not there."""
     heading = re.compile(r"^=+ (.+) =+$")
     found: list[str] | None = None
     for line in text.splitlines():
+        if PHASES.match(line):
+            continue
         match = heading.match(line)
         if match and found is not None:
             break

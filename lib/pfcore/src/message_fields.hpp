@@ -52,6 +52,28 @@ void fields(auto& v, Message<ItemResult> auto& m) {
   v.field("lost", m.lost);
 }
 
+void fields(auto& v, Message<TextOptions> auto& m) {
+  v.field("known", m.known);
+  v.field("color", m.color);
+  v.field("verbosity", m.verbosity);
+  v.field("verbosity_test_cases", m.verbosity_test_cases);
+  v.field("progress", m.progress);
+  v.field("captures", m.captures);
+  v.field("no_header", m.no_header);
+  v.field("no_summary", m.no_summary);
+  v.field("report_chars", m.report_chars);
+  v.field("durations", m.durations);
+  v.field("durations_min_s", m.durations_min_s);
+  v.field("show_capture", m.show_capture);
+  v.field("disable_warnings", m.disable_warnings);
+  v.field("fold_skips", m.fold_skips);
+  v.field("xfail_tb", m.xfail_tb);
+  v.field("short_reasons", m.short_reasons);
+  v.field("tb", m.tb);
+  v.bytes("rootdir", m.rootdir);
+  v.bytes("cwd", m.cwd);
+}
+
 void fields(auto& v, Message<WarningReport> auto& m) {
   v.field("when", m.when);
   v.field("nodeid", m.nodeid);
@@ -141,6 +163,7 @@ void fields(auto& v, Message<CollectedEvent> auto& m) {
   v.field("errors", m.errors);
   v.field("workers", m.workers);
   v.field("collect_reports", m.collect_reports);
+  v.field("text", m.text);
 }
 
 void fields(auto& v, Message<ProgressEvent> auto& m) {
@@ -358,6 +381,7 @@ void fields(auto& v, Message<Selected> auto& m) {
   v.field("outside_scope", m.outside_scope);
   v.field("text_shown", m.text_shown);
   v.field("wants_reports", m.wants_reports);
+  v.field("text", m.text);
 }
 
 void fields(auto& v, Message<Assign> auto& m) {

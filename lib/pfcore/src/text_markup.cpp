@@ -1,7 +1,9 @@
 #include "text_markup.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "display_width.hpp"
@@ -57,6 +59,25 @@ std::string format_number(const char* format, double number) {
   char text[64];
   const int length = std::snprintf(text, sizeof text, format, number);
   return std::string(text, static_cast<std::size_t>(std::clamp(length, 0, static_cast<int>(sizeof text) - 1)));
+}
+
+// _pytest.terminal.format_node_duration: the unit is that of the rounded value.
+std::string node_duration(double seconds) {
+  struct Unit {
+    double scale;
+    const char* format;
+    double limit;
+  };
+  constexpr Unit k_units[] = {{1e6, "%.3fus", 10},  {1e6, "%.2fus", 100},  {1e6, "%.1fus", 1000}, {1e3, "%.3fms", 10},
+                              {1e3, "%.2fms", 100}, {1e3, "%.1fms", 1000}, {1, "%.3fs", 60}};
+  for (const Unit& unit : k_units) {
+    std::string text = format_number(unit.format, seconds * unit.scale);
+    if (std::strtod(text.c_str(), nullptr) < unit.limit) return text;
+  }
+  if (!(seconds < 1e15)) return format_number("%gs", seconds);
+  const long long whole = std::llround(seconds);
+  if (whole < 3600) return std::to_string(whole / 60) + "m " + std::to_string(whole % 60) + "s";
+  return std::to_string(whole / 3600) + "h " + std::to_string(whole % 3600 / 60) + "m";
 }
 
 std::string session_duration(double seconds) {

@@ -34,7 +34,31 @@ std::string_view headline_of(const PhaseReport& report) noexcept {
 
 }  // namespace
 
-TextReport::TextReport(TextStyle style) : style_(std::move(style)), letters_(expand_letters(style_.report_chars)) {}
+void take_options(TextStyle& style, const TextOptions& options) {
+  if (!options.known) return;
+  style.color = options.color;
+  style.verbosity = static_cast<int>(options.verbosity);
+  style.report_chars = options.report_chars;
+  style.durations = static_cast<int>(options.durations);
+  style.durations_min_given = options.durations_min_s >= 0;
+  style.durations_min_s = style.durations_min_given ? options.durations_min_s : TextStyle{}.durations_min_s;
+  style.show_capture = options.show_capture;
+  style.no_summary = options.no_summary;
+  style.show_warnings = !options.disable_warnings;
+  style.fold_skips = options.fold_skips;
+  style.xfail_tb = options.xfail_tb;
+  style.short_reasons = options.short_reasons;
+  style.tb = options.tb;
+  style.rootdir = options.rootdir;
+  style.cwd = options.cwd;
+}
+
+TextReport::TextReport(TextStyle style) { set_style(std::move(style)); }
+
+void TextReport::set_style(TextStyle style) {
+  style_ = std::move(style);
+  letters_ = expand_letters(style_.report_chars);
+}
 
 // ---------------------------------------------------------------- collecting
 
@@ -53,6 +77,7 @@ std::size_t TextReport::counted(std::string_view category) const noexcept {
 bool TextReport::wants(char letter) const noexcept { return letters_.find(letter) != std::string::npos; }
 
 void TextReport::add_collected(const CollectedEvent& event) {
+  workers_ = event.workers;
   count("deselected", static_cast<std::size_t>(std::max<std::int64_t>(event.deselected, 0)));
   for (const PhaseReport& report : event.collect_reports) {
     count(category_of(report));
@@ -70,6 +95,7 @@ bool TextReport::is_notable(const ItemResult& result) const {
 
 void TextReport::add_result(const ItemResult& result) {
   for (const PhaseReport& phase : result.phases) {
+    items_s_ += phase.duration_s;
     count(phase.category);
     if (style_.durations >= 0) durations_.push_back({phase.duration_s, phase.when, result.nodeid});
   }
@@ -110,6 +136,7 @@ void TextReport::put_sections(std::string& out, const Entry& entry) const {
   if (!entry.report->longrepr.empty()) out += as_lines(entry.report->longrepr);
   if (!style_.show_capture) return;
   for (const auto& [title, text] : entry.report->sections) {
+    if (title.empty()) continue;   // there was some, and --show-capture hides it
     out += separator(title, '-', {}, style_);
     out += as_lines(text);
   }
@@ -213,6 +240,7 @@ std::string TextReport::summary(const FinishedEvent& finished, std::string_view 
   if (!style_.no_summary) put_short_summary(out);
   put_stop_reason(out, finished);
   put_not_run(out, finished);
+  put_phases(out, finished);
   put_last_line(out, finished);
   return out;
 }

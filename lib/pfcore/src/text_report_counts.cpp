@@ -102,6 +102,29 @@ void TextReport::put_stop_reason(std::string& out, const FinishedEvent& finished
   else out += separator(finished.reason, '!', {Markup::red}, style_);
 }
 
+std::string TextReport::phases_line(const FinishedEvent& finished) const {
+  std::string line;
+  const auto put = [&line](std::string_view name, double ms) {
+    if (!line.empty()) line += " · ";
+    line += std::string(name) + format_number(ms < 9.95 ? " %.1f ms" : " %.0f ms", ms);
+  };
+  put("connect", std::max(connect_ms_, 0.0));
+  if (finished.wait_ms >= 1) put("wait", finished.wait_ms);
+  put("boot", finished.boot_ms);
+  put("select", finished.select_ms);
+  put("run", finished.run_ms);
+  if (items_s_ <= 0 || finished.run_ms <= 0) return line;
+  line += format_number(" · parallelism %.2f", items_s_ * 1000 / finished.run_ms);
+  if (workers_ > 0) line += " of " + std::to_string(workers_) + (workers_ == 1 ? " worker" : " workers");
+  return line;
+}
+
+// Not pytest's: where the time went before there was a test to run, and what the workers made of the rest.
+void TextReport::put_phases(std::string& out, const FinishedEvent& finished) const {
+  if (connect_ms_ < 0 || style_.verbosity < 0) return;
+  out += phases_line(finished) + "\n";
+}
+
 // Not pytest's: its items cannot get lost without its own end. A red run names what it owes.
 void TextReport::put_not_run(std::string& out, const FinishedEvent& finished) const {
   if (finished.not_run <= 0 || finished.exit_code < k_code_internal_error) return;

@@ -24,6 +24,7 @@ void RunState::send_collected(const std::optional<core::RunBoard>& board) {
   event.errors = count_collect_errors(selected_);
   event.workers = board ? static_cast<std::int64_t>(board->workers()) : 0;
   event.collect_reports = selected_.collect_reports;
+  event.text = selected_.text;
   effects_.to_client(core::encode(event));
 }
 

@@ -159,6 +159,34 @@ core::BootReady ready_from_python(const py::dict& fields) {
   return ready;
 }
 
+namespace {
+
+core::TextOptions text_options_from(const py::dict& fields) {
+  core::TextOptions text;
+  text.known = true;
+  text.color = fields["color"].cast<bool>();
+  text.verbosity = fields["verbosity"].cast<std::int64_t>();
+  text.verbosity_test_cases = fields["verbosity_test_cases"].cast<std::int64_t>();
+  text.progress = text_from(fields["progress"]);
+  text.captures = fields["captures"].cast<bool>();
+  text.no_header = fields["no_header"].cast<bool>();
+  text.no_summary = fields["no_summary"].cast<bool>();
+  text.report_chars = text_from(fields["report_chars"]);
+  text.durations = fields["durations"].cast<std::int64_t>();
+  text.durations_min_s = fields["durations_min_s"].cast<double>();
+  text.show_capture = fields["show_capture"].cast<bool>();
+  text.disable_warnings = fields["disable_warnings"].cast<bool>();
+  text.fold_skips = fields["fold_skips"].cast<bool>();
+  text.xfail_tb = fields["xfail_tb"].cast<bool>();
+  text.short_reasons = fields["short_reasons"].cast<bool>();
+  text.tb = text_from(fields["tb"]);
+  text.rootdir = bytes_from(fields["rootdir"]);
+  text.cwd = bytes_from(fields["cwd"]);
+  return text;
+}
+
+}  // namespace
+
 core::Selected selected_from_python(const py::dict& fields) {
   core::Selected selected;
   selected.way = text_from(fields["way"]);
@@ -179,6 +207,7 @@ core::Selected selected_from_python(const py::dict& fields) {
   selected.outside_scope = fields["outside_scope"].cast<bool>();
   selected.text_shown = fields["text_shown"].cast<bool>();
   selected.wants_reports = fields["wants_reports"].cast<bool>();
+  if (fields.contains("text")) selected.text = text_options_from(fields["text"]);
   return selected;
 }
 

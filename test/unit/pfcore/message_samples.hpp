@@ -123,12 +123,37 @@ inline core::PlanEvent sample(core::PlanEvent message) {
   return message;
 }
 
+inline core::TextOptions sample_text_options() {
+  core::TextOptions text;
+  text.known = true;
+  text.color = true;
+  text.verbosity = 2;
+  text.verbosity_test_cases = -1;
+  text.progress = "count";
+  text.captures = false;
+  text.no_header = true;
+  text.no_summary = true;
+  text.report_chars = "xA";
+  text.durations = 5;
+  text.durations_min_s = 0.5;
+  text.show_capture = false;
+  text.disable_warnings = true;
+  text.fold_skips = false;
+  text.xfail_tb = true;
+  text.short_reasons = true;
+  text.tb = "line";
+  text.rootdir = "/p";
+  text.cwd = "/p/sub";
+  return text;
+}
+
 inline core::CollectedEvent sample(core::CollectedEvent message) {
   message.selected = 9690;
   message.deselected = 3;
   message.errors = 1;
   message.workers = 2;
   message.collect_reports = {sample_phase()};
+  message.text = sample_text_options();
   return message;
 }
 
@@ -327,6 +352,7 @@ inline core::Selected sample(core::Selected message) {
   message.outside_scope = true;
   message.text_shown = true;
   message.wants_reports = true;
+  message.text = sample_text_options();
   return message;
 }
 

@@ -156,7 +156,7 @@ TEST_SUITE("pfcore/messages") {
         CHECK(refusal<T>(decoded(with_odd_field(document, key, put_list))) == ErrorCode::malformed);
         const auto put_dict = [](PickleWriter& writer) {
           writer.begin_dict();
-          for (const char* name : {"workers", "options", "columns", "argv"}) writer.field(name, 1.5);
+          for (const char* name : {"workers", "options", "columns", "argv", "verbosity"}) writer.field(name, 1.5);
           writer.end_dict();
         };
         CHECK(refusal<T>(decoded(with_odd_field(document, key, put_dict))) == ErrorCode::malformed);

@@ -140,6 +140,85 @@ TEST_SUITE("pfcore/text_report") {
     CHECK(section_line("x", '=', style) == "= x =");
   }
 
+  TEST_CASE("durations of tests have pytest's units, which are those of the rounded value") {
+    const std::pair<double, const char*> judged[] = {
+        {0, "0.000us"},        {1.5e-6, "1.500us"},   {99.994e-6, "99.99us"}, {99.996e-6, "100.0us"}, {999.96e-6, "1.000ms"},
+        {0.0123456, "12.35ms"}, {0.25, "250.0ms"},    {0.99996, "1.000s"},    {59.9994, "59.999s"},   {59.9996, "1m 0s"},
+        {3599.4, "59m 59s"},   {3599.6, "1h 0m"},     {90061, "25h 1m"},
+    };
+    for (const auto& [seconds, text] : judged) CHECK(node_duration(seconds) == text);
+    CHECK(node_duration(1e300) == "1e+300s");
+  }
+
+  TEST_CASE("what the session says of its options replaces what was guessed, and nothing does when it says nothing") {
+    TextStyle style;
+    style.columns = 33;
+    style.verbosity = 1;
+    style.full_reasons = true;
+    TextOptions options;
+    options.report_chars = "A";
+    options.durations = 3;
+    options.durations_min_s = 0.5;
+    options.disable_warnings = true;
+    options.rootdir = "/p";
+    take_options(style, options);
+    CHECK(style.report_chars == "fE");
+    CHECK(style.verbosity == 1);
+    options.known = true;
+    take_options(style, options);
+    CHECK(style.report_chars == "A");
+    CHECK(style.verbosity == 0);
+    CHECK(style.durations == 3);
+    CHECK(style.durations_min_given);
+    CHECK(style.durations_min_s == 0.5);
+    CHECK(!style.show_warnings);
+    CHECK(style.rootdir == "/p");
+    CHECK(style.columns == 33);
+    CHECK(style.full_reasons);
+    options.durations_min_s = -1;
+    take_options(style, options);
+    CHECK(!style.durations_min_given);
+    CHECK(style.durations_min_s == 0.005);
+  }
+
+  TEST_CASE("a line says where the time went, when the client says how long it took to connect") {
+    TextReport report({});
+    CollectedEvent collected;
+    collected.workers = 2;
+    report.add_collected(collected);
+    ItemResult result = item(0, "a", {phase("setup", "passed", ""), phase("call", "passed", "passed")});
+    result.phases[0].duration_s = 0.1;
+    result.phases[1].duration_s = 0.26;
+    report.add_result(result);
+    FinishedEvent finished = finished_after(0.3);
+    finished.boot_ms = 812.4;
+    finished.select_ms = 4.13;
+    finished.run_ms = 200;
+    CHECK(report.summary(finished, "").find("connect") == std::string::npos);
+    report.note_connect(0.44);
+    const std::string line = "connect 0.4 ms · boot 812 ms · select 4.1 ms · run 200 ms · parallelism 1.80 of 2 workers";
+    CHECK(report.phases_line(finished) == line);
+    CHECK(report.summary(finished, "").starts_with(line + "\n==="));
+    finished.wait_ms = 12;
+    CHECK(report.phases_line(finished).starts_with("connect 0.4 ms · wait 12 ms · boot "));
+    TextStyle quiet;
+    quiet.verbosity = -1;
+    report.set_style(quiet);
+    CHECK(report.summary(finished, "") == "1 passed in 0.30s\n");
+  }
+
+  TEST_CASE("output that --show-capture hides gives a passed test its head line and nothing else") {
+    TextStyle style;
+    style.report_chars = "P";
+    style.columns = 20;
+    TextReport report(style);
+    ItemResult result = item(0, "a", {phase("setup", "passed", ""), phase("call", "passed", "passed")});
+    result.phases[1].headline = "test_a";
+    result.phases[1].sections = {{"", ""}};
+    report.add_result(result);
+    CHECK(report.summary(finished_after(0), "") == "====== PASSES ======\n______ test_a ______\n= 1 passed in 0.00s =\n");
+  }
+
   TEST_CASE("text takes the columns that terminals give it") {
     CHECK(text_columns("") == 0);
     CHECK(text_columns("plain") == 5);

@@ -66,6 +66,30 @@ struct ItemResult {
   std::string lost;              // non-empty: the worker was lost; "worker 'gw0' crashed while running '…'"
 };
 
+// What pytest made of its options and its ini file, as far as the native reporter's text depends on it: a dict inside
+// Selected and CollectedEvent.
+struct TextOptions {
+  bool known = false;            // false: the session ended before it had any
+  bool color = false;
+  std::int64_t verbosity = 0;
+  std::int64_t verbosity_test_cases = 0;   // what the ini file's option of that name makes of it
+  std::string progress = "progress";       // console_output_style: "progress", "count", "times"; empty: nothing is shown
+  bool captures = true;          // false: -s, tests write to the terminal themselves
+  bool no_header = false;
+  bool no_summary = false;
+  std::string report_chars = "fE";         // -r as given
+  std::int64_t durations = -1;   // -1: not asked for
+  double durations_min_s = -1;   // -1: not given
+  bool show_capture = true;
+  bool disable_warnings = false;
+  bool fold_skips = true;
+  bool xfail_tb = false;
+  bool short_reasons = false;    // --force-short-summary
+  std::string tb = "auto";
+  std::string rootdir;           // bytes, absolute
+  std::string cwd;               // bytes: pytest's invocation directory
+};
+
 // A warning as pytest_warning_recorded had it, rendered.
 struct WarningReport {
   static constexpr std::string_view k_type = "warning";
@@ -170,6 +194,7 @@ struct CollectedEvent {
   std::int64_t errors = 0;
   std::int64_t workers = 0;
   std::vector<PhaseReport> collect_reports;  // failed and skipped collectors; headline = node id
+  TextOptions text;
 };
 
 struct ProgressEvent {
@@ -355,6 +380,7 @@ struct Selected {
   bool outside_scope = false;    // the reason for "fresh" is that the generation's scope does not cover the arguments
   bool text_shown = false;       // pytest prints for itself
   bool wants_reports = false;    // the controller's hooks need every report: Assign.opaque and ReportForward even with reporter native
+  TextOptions text;
 };
 
 // Descriptors: the run board (memfd), then one worker channel per worker.

@@ -31,16 +31,21 @@ struct TextStyle {
   bool show_warnings = true;    // false: --disable-warnings
   bool fold_skips = true;       // false: --no-fold-skipped
   bool xfail_tb = false;        // --xfail-tb
-  bool full_reasons = false;    // reasons in the short summary are not cut to the line: CI or BUILD_NUMBER is set, or -vv
+  bool full_reasons = false;    // reasons in the short summary are not cut to the line, as with -vv: CI or BUILD_NUMBER is set
   bool short_reasons = false;   // --force-short-summary
   std::string tb = "auto";      // --tb: "no" leaves the tracebacks out, "line" prints them without head lines
   std::string rootdir;          // pytest's rootdir and the client's directory, absolute: node ids in the short summary are
   std::string cwd;              // shown relative to the latter; either empty = as they are
 };
 
+// Takes over what the session says of its options; nothing when it said nothing.
+void take_options(TextStyle& style, const TextOptions& options);
+
 // A line of `fill` with the title in its middle: "===== FAILURES =====", as wide as style.columns. Without markup and
 // without a line break; an empty title gives the bare line.
 [[nodiscard]] std::string section_line(std::string_view title, char fill, const TextStyle& style);
+// "1.234ms", "12.3s", "1m 5s": pytest's words of console_output_style = times, at most 7 columns below 100 hours.
+[[nodiscard]] std::string node_duration(double seconds);
 // Columns that UTF-8 text takes on a terminal; control characters take none.
 [[nodiscard]] std::size_t text_columns(std::string_view utf8) noexcept;
 
@@ -48,10 +53,17 @@ struct TextStyle {
 class TextReport {
  public:
   explicit TextReport(TextStyle style);
+  // Before anything is added.
+  void set_style(TextStyle style);
   void add_collected(const CollectedEvent& event);
   void add_result(const ItemResult& result);
   void add_warning(const WarningReport& warning);
+  // Milliseconds until the client had its daemon. Known, the summary has a line of where the time went.
+  void note_connect(double ms) { connect_ms_ = ms; }
 
+  // "connect 0.4 ms · boot 812 ms · select 4.1 ms · run 211 ms · parallelism 1.84 of 2 workers": what came before the tests,
+  // the run from the first item to the session's end, and the items' own time for each second of it.
+  [[nodiscard]] std::string phases_line(const FinishedEvent& finished) const;
   // "1 failed, 2 passed in 0.12s" in pytest's order of words, with pytest's colours, without the bars.
   [[nodiscard]] std::string counts_line(const FinishedEvent& finished) const;
   // One failed or errored item as pytest's FAILURES / ERRORS section prints it: head line, traceback, captured sections.
@@ -104,6 +116,7 @@ class TextReport {
 
   // text_report_counts.cpp: the end
   void put_stop_reason(std::string& out, const FinishedEvent& finished) const;
+  void put_phases(std::string& out, const FinishedEvent& finished) const;
   void put_not_run(std::string& out, const FinishedEvent& finished) const;
   void put_last_line(std::string& out, const FinishedEvent& finished) const;
 
@@ -113,6 +126,9 @@ class TextReport {
   std::vector<ItemResult> notable_;           // results with something to show
   std::vector<Duration> durations_;
   std::vector<PhaseReport> collect_reports_;
+  double connect_ms_ = -1;                    // -1: not told
+  double items_s_ = 0;                        // set-up, call and teardown of all items
+  std::int64_t workers_ = 0;
   std::vector<WarningReport> warnings_;
   std::unordered_map<std::string, std::uint32_t> warned_items_;  // node ids with warnings: their place in the run
 };

@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, distribution, options, repair, report_wire, reports, worker
+from . import coverage_data, distribution, junit, options, repair, report_wire, reports, text_options, worker
 from .selection import only_these
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
@@ -39,8 +39,9 @@ class Controller:
         self._hooks = hooks
         self.request = request
         self._way, self._why, self._outside_scope = way, why, outside_scope
-        self.native = request["options"]["reporter"] == "native" and not _prints_for_itself(config)
-        self.inline = request["options"]["workers"] == 0 or any(getattr(config.option, n, None) for n in _INTERACTIVE)
+        interactive = any(getattr(config.option, name, None) for name in _INTERACTIVE)
+        self.native = request["options"]["reporter"] == "native" and not interactive and not _prints_for_itself(config)
+        self.inline = request["options"]["workers"] == 0 or interactive
         self.selected_sent = False
         self.items: Sequence[Any] = ()
         self.deselected = 0
@@ -48,10 +49,12 @@ class Controller:
         self._warnings: list[Mapping[str, Any]] = []
         self._started = time.perf_counter()
         self._terminal = MutedTerminal(config) if self.native else None
-        color = request["options"]["color"]
-        tty = request["terminal"]["stdout_is_tty"]
-        self.renderer = reports.Renderer(config, color == "yes" or (color == "auto" and tty), request["terminal"]["columns"])
+        self._color = text_options.wants_color(config, request)
+        self.renderer = reports.Renderer(config, self._color, request["terminal"]["columns"])
         self._ran_items = False
+        #: The reports' only reader is pytest's JUnit log: of what passed it need not be told all.
+        self.only_junit = False
+        self._junit: junit.ControllerPart | None = None
         self._republishing = False
         self._nodes: dict[str, worker.Node] = {}
         self.session_exitstatus: Any = 3
@@ -162,6 +165,7 @@ class Controller:
                 "outside_scope": self._outside_scope,
                 "text_shown": not self.native,
                 "wants_reports": self._wants_reports(),
+                "text": text_options.describe(self.config, self._color),
             }
         )
         self.selected_sent = True
@@ -197,9 +201,20 @@ class Controller:
 
     def _wants_reports(self) -> bool:
         hooks = self.config.hook.pytest_runtest_logreport.get_hookimpls()
-        return any(type(impl.plugin).__name__ not in _KNOWN_REPORT_READERS for impl in hooks)
+        readers = [impl.plugin for impl in hooks if type(impl.plugin).__name__ not in _KNOWN_REPORT_READERS]
+        self.only_junit = self.native and not self.request["options"]["full_report"] and all(map(junit.is_log, readers))
+        return bool(readers) or self._counts_warnings()
+
+    def _counts_warnings(self) -> bool:
+        """--max-warnings: the exit code is the terminal reporter's to decide, and it has to know of all warnings."""
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        most = getattr(reporter, "_get_max_warnings", lambda: None)
+        return most() is not None
 
     def _run_with_daemon(self, session: Any) -> None:
+        log = junit.find(self.config)
+        if log is not None:
+            self._junit = junit.ControllerPart(log)
         if self.request["options"]["workers"] != 1 and len(self.items) > 1:
             worker.prepare_basetemp(self.config)
         while True:
@@ -229,20 +244,39 @@ class Controller:
         if self._ran_items and not lost:
             return  # run in this very process: its hooks have been called already
         item = self.items[number]
-        found = [report_wire.from_wire(self.config, blob) for blob in blobs]
+        found = [report_wire.from_wire(self.config, blob, item) for blob in blobs]
         if lost:
             found.append((worker.lost_report(item, lost), False))
-        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report, captured in found:
-            if _pfexec.worker_count() > 1:
+        if _pfexec.worker_count() > 1:
+            for report, _ in found:
                 report.node = self._node(name)
                 report.worker_id = name
                 report.testrun_uid = self.uid
+        if self._junit is not None:
+            self._junit.begin(number, name, (report for report, _ in found))
+        if self.only_junit:
+            for report, _ in found:
+                self._junit_report(item, report)
+        else:
+            self._call_report_hooks(item, found)
+        if self._junit is not None:
+            self._junit.end(number)
+        if session.shouldfail or session.shouldstop:
+            _pfexec.stop()
+
+    def _junit_report(self, item: Any, report: Any) -> None:
+        if isinstance(report, junit.PassedPhase):
+            if self._junit is not None:
+                self._junit.log.pytest_runtest_logreport(report)
+        else:
+            item.ihook.pytest_runtest_logreport(report=report)
+
+    def _call_report_hooks(self, item: Any, found: list[tuple[Any, bool]]) -> None:
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report, captured in found:
             with unseen(self.config) if captured else nullcontext():
                 item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-        if session.shouldfail or session.shouldstop:
-            _pfexec.stop()
 
     def _republish_warning(self, blob: bytes) -> None:
         self._republishing = True
@@ -260,6 +294,8 @@ class Controller:
     def _end(self, session: Any, failed: list[int], passed: list[int], reason: str, interrupted: bool) -> None:
         _pfexec.kill_descendants()
         self._update_last_failed(failed, passed)
+        if self._junit is not None:
+            self._junit.finish()
         session.testsfailed = max(session.testsfailed, len(failed))
         if interrupted:
             raise KeyboardInterrupt

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from . import junit
+
 #: Keys that pytest's own serialisation does not use.
 _TERMINAL_TEXT = "$pfast_terminal_text"
 _CAPTURED = "$pfast_captured"
@@ -50,7 +52,7 @@ def to_wire(config: Any, report: Any) -> bytes:
     if isinstance(data, dict):
         if hasattr(longrepr, "toterminal") and isinstance(data.get("longrepr"), str):
             data[_TERMINAL_TEXT] = _coloured(longrepr)
-        if report.when == "call" and _terminal_is_captured(config):
+        if report.when == "call" and terminal_is_captured(config):
             data[_CAPTURED] = True
     try:
         return pickle.dumps(data, protocol=4)
@@ -58,9 +60,11 @@ def to_wire(config: Any, report: Any) -> bytes:
         return pickle.dumps(_plain(data), protocol=4)
 
 
-def from_wire(config: Any, blob: bytes) -> tuple[Any, bool]:
+def from_wire(config: Any, blob: bytes, item: Any) -> tuple[Any, bool]:
     """What :func:`to_wire` was given, as far as text tells; and whether a terminal would have shown nothing of it."""
     data = pickle.loads(blob)
+    if isinstance(data, tuple):
+        return junit.PassedPhase(item, *data), False
     extra = {key: data.pop(key) for key in (_TERMINAL_TEXT, _CAPTURED) if isinstance(data, dict) and key in data}
     subtest = data.get("_subtest.context") if isinstance(data, dict) else None
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
@@ -126,7 +130,7 @@ def _coloured(longrepr: Any) -> str:
     return buffer.getvalue()
 
 
-def _terminal_is_captured(config: Any) -> bool:
+def terminal_is_captured(config: Any) -> bool:
     """Is this a report from inside a test (a unittest subtest's), when what pytest prints is captured as the test's own?"""
     manager = config.pluginmanager.getplugin("capturemanager")
     capturing = getattr(manager, "_global_capturing", None)

@@ -53,14 +53,15 @@ class Renderer:
             for impl in config.hook.pytest_report_teststatus.get_hookimpls()
         )
 
-    def describe(self, report: Any) -> dict[str, Any]:
+    def describe(self, report: Any, with_output: bool = False) -> dict[str, Any]:
+        """*with_output*: what was captured matters although the phase passed."""
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
         category, letter, word = status if status is not None else _default_status(report)
         if isinstance(word, tuple):
             word = word[0]
         when = report.when or "collect"
         crash_line = self._crash_line(report)
-        shown = report.failed or category in ("failed", "error", "xpassed", "rerun") or bool(getattr(report, "wasxfail", None))
+        shown = report.failed or category in ("failed", "error", "xpassed", "rerun") or hasattr(report, "wasxfail")
         return {
             "when": when,
             "outcome": report.outcome,
@@ -75,7 +76,7 @@ class Renderer:
             "wasxfail": hasattr(report, "wasxfail"),
             "headline": str(report.head_line or str(report.nodeid)),
             "location": self._skip_location(report),
-            "sections": self._sections(report) if _LINE_STYLE_HAS_TEXT or not crash_line else [],
+            "sections": self._sections(report, with_output) if _LINE_STYLE_HAS_TEXT or not crash_line else [],
             "properties": [(str(k), str(v)) for k, v in getattr(report, "user_properties", ())],
         }
 
@@ -137,12 +138,14 @@ class Renderer:
             return path
         return f"{path}:{line}"
 
-    def _sections(self, report: Any) -> list[tuple[str, str]]:
+    def _sections(self, report: Any, with_output: bool) -> list[tuple[str, str]]:
         show = self._config.option.showcapture
         passed = report.passed and not hasattr(report, "wasxfail")
-        if show == "no" or (passed and not self.wants_pass_sections):
+        if passed and not with_output and not self.wants_pass_sections:
             return []
-        return [(title, bounded(text)) for title, text in report.sections if show == "all" or show in title]
+        shown = [(title, bounded(text)) for title, text in report.sections if show == "all" or (show != "no" and show in title)]
+        # Below PASSES and XPASSES a test has its head line for what it printed, shown or not.
+        return [("", "")] if report.passed and report.sections and not shown else shown
 
 
 def _default_status(report: Any) -> tuple[str, str, str]:

@@ -135,6 +135,43 @@ class MutedTerminal:
         return self._internal_error + self._buffer.getvalue().lstrip("\n")
 
 
+class CapturedTerminal:
+    """What pytest's reporter prints while a test runs (a unittest subtest's letter) is captured as the test's own output: here
+    too, where the reporter is silent otherwise. How far the run has come is what one process would say."""
+
+    def __init__(self, config: Any, items: Sequence[Any]) -> None:
+        self._reporter = config.pluginmanager.getplugin("terminalreporter")
+        self._items = items
+        self._begun: int | None = None
+
+    def _is_silent(self) -> bool:
+        if self._reporter is None or type(self._reporter).__module__ != "_pytest.terminal":
+            return False
+        hook = self._reporter.config.hook.pytest_runtest_logreport
+        return all(impl.plugin is not self._reporter for impl in hook.get_hookimpls())
+
+    def show(self, number: int, report: Any) -> None:
+        if not self._is_silent():
+            return
+        writer = self._reporter._tw
+        file, stats = writer._file, {category: list(reports) for category, reports in self._reporter.stats.items()}
+        try:
+            if self._begun != number:
+                writer._file = io.StringIO()
+                self._begin(number)
+            writer._file = sys.__stdout__
+            self._reporter.pytest_runtest_logreport(report)
+        finally:
+            writer._file, self._reporter.stats = file, stats
+
+    def _begin(self, number: int) -> None:
+        self._begun = number
+        item = self._items[number]
+        done = {getattr(one, "id", one.nodeid) for one in self._items[:number]}
+        self._reporter._progress_nodeids_reported = done
+        self._reporter.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+
+
 def silence_in_worker(config: Any) -> None:
     """A worker's reporter stays for whoever asks for its writer; it prints nothing."""
     terminal = MutedTerminal(config)

@@ -15,9 +15,9 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, randomness, repair, report_wire, reports
+from . import coverage_data, junit, randomness, repair, report_wire, reports
 from .retries import Tries
-from .terminal import silence_in_worker
+from .terminal import CapturedTerminal, silence_in_worker
 
 if TYPE_CHECKING:
     from .controller import Controller
@@ -39,6 +39,9 @@ class ItemRunner:
         self._complete = False
         self._begun: Any = None
         self._teardown_passed = False
+        self._shown = False
+        self._item: int | None = None
+        self._captured = CapturedTerminal(session.config, controller.items)
         self._tries = Tries(session, controller.request["options"])
         self._pid = os.getpid()
         self._workers = workers
@@ -46,7 +49,10 @@ class ItemRunner:
         self.sends_reports = opaque
         self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
         self._failed_subtests = reports.failed_subtests(session.config)
-        self._wants_sections = controller.renderer.wants_pass_sections
+        log = junit.find(session.config) if opaque else None
+        self._junit = junit.WorkerPart(log) if log is not None else None
+        self._only_junit = opaque and controller.only_junit
+        self._wants_sections = controller.renderer.wants_pass_sections or junit.writes_output(log)
 
     # -- called by RunHooks ------------------------------------------------------------------------------------------
 
@@ -54,21 +60,33 @@ class ItemRunner:
         if os.getpid() != self._pid:
             _pfexec.leave(0)  # a child that a test forked and that came back: it has no part in this run
         if report.when == "setup":
-            self._complete = False
+            self._complete = self._shown = False
         self._teardown_passed = report.when == "teardown" and report.passed
         is_flaky = self._tries.judge(report)
         reports.bound_sections(report)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         renderer = self.controller.renderer
         wordy = is_flaky or renderer.words_passes or self._has_failed_subtests(report)
-        described = renderer.describe(report) if wordy else None
-        blob = report_wire.to_wire(self.config, report) if self.sends_reports else b""
-        if described is None and _pfexec.add_plain_report(report, self._wants_sections, blob):
+        # What the teardown of a test printed is shown below its failure.
+        with_output = report.when == "teardown" and self._shown
+        self._shown = self._shown or not report.passed or hasattr(report, "wasxfail")
+        described = renderer.describe(report, with_output) if wordy else None
+        if self._junit is not None:
+            self._junit.note(report)
+        blob = self._to_wire(report, described is not None) if self.sends_reports else b""
+        if described is None and _pfexec.add_plain_report(report, self._wants_sections or with_output, blob):
             pass
         else:
-            _pfexec.add_described_report(described or renderer.describe(report), blob)
+            _pfexec.add_described_report(described or renderer.describe(report, with_output), blob)
+        if self._item is not None and report.when == "call" and report_wire.terminal_is_captured(self.config):
+            self._captured.show(self._item, report)
         if report.when == "call" and _pfexec.stopped() and not self.session.shouldstop:
             self.session.shouldstop = "the run was stopped"
+
+    def _to_wire(self, report: Any, wordy: bool) -> bytes:
+        if self._only_junit and not wordy and junit.is_plain_pass(report, self._wants_sections):
+            return junit.passed_to_wire(report)
+        return report_wire.to_wire(self.config, report)
 
     def _has_failed_subtests(self, report: Any) -> bool:
         if report.when != "call" or self._failed_subtests is None:
@@ -117,6 +135,7 @@ class ItemRunner:
             item = items[number]
             nextitem = items[expected] if expected is not None else None
             protocol = partial(item.config.hook.pytest_runtest_protocol, item=item, nextitem=nextitem)
+            self._item = number
             self._tries.run(item, _pfexec.begin_item(number), protocol)
             if self.session.shouldfail or self.session.shouldstop:
                 _pfexec.stop()
@@ -159,7 +178,7 @@ class ItemRunner:
             if config.pluginmanager.hasplugin(name):
                 config.pluginmanager.unregister(name=name)
         for plugin in list(config.pluginmanager.get_plugins()):
-            if type(plugin).__name__ == "LogXML":
+            if junit.is_log(plugin):
                 config.pluginmanager.unregister(plugin)
         self._run(slot, finish_session=True)
         repair.run_exit_functions()
