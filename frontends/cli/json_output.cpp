@@ -17,47 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json to_json(const core::Value& value);
-
-// PROTOCOL.md, "Phase": of a test that passed and has nothing to tell, a phase is (when, duration_s, cpu_s, start_s).
-// Readers of --events see one form.
-Json phase_json(const core::Value& phase) {
-  if (phase.kind() != core::Kind::tuple || phase.items().size() < 4) return to_json(phase);
-  const auto items = phase.items();
-  Json out{{"when", to_json(items[0])}, {"outcome", "passed"}};
-  constexpr const char* k_times[] = {"duration_s", "cpu_s", "start_s"};
-  for (std::size_t i = 0; i < 3; ++i) out[k_times[i]] = to_json(items[i + 1]);
-  if (out["when"] == "call") out.update(Json{{"category", "passed"}, {"letter", "."}, {"word", "PASSED"}});
-  return out;
-}
-
-Json phases_json(const core::Value& phases) {
-  Json out = Json::array();
-  for (const core::Value& phase : phases.items()) out.push_back(phase_json(phase));
-  return out;
-}
-
-// Events come from pfast's own daemon and nest a few levels; the decoder has bounded the depth.
-Json to_json(const core::Value& value) {
-  if (const auto flag = value.as_bool()) return *flag;
-  if (const auto number = value.as_int()) return *number;
-  if (const auto number = value.as_float()) return *number;
-  if (const auto text = value.as_str()) return std::string(*text);
-  if (const auto bytes = value.as_bytes()) return std::string(*bytes);
-  if (value.is_none()) return nullptr;
-  if (value.kind() != core::Kind::dict) {
-    Json array = Json::array();
-    for (const core::Value& item : value.items()) array.push_back(to_json(item));
-    return array;
-  }
-  Json object = Json::object();
-  for (const core::DictEntry& entry : value.entries()) {
-    const auto key = entry.key.as_str();
-    if (key) object[std::string(*key)] = *key == "phases" ? phases_json(entry.value) : to_json(entry.value);
-  }
-  return object;
-}
-
 std::string text_of(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
 core::Error write_error(const std::string& path, int err) { return core::Error::from_errno("write '" + path + "'", err); }
@@ -101,36 +60,6 @@ core::Status write_dump(const std::string& path, const Outcomes& outcomes) {
   if (failure == 0) return core::ok_status();
   ::unlink(temporary.c_str());
   return write_error(path, failure);
-}
-
-EventWriter::~EventWriter() { (void)close(); }
-
-core::Status EventWriter::open(const std::string& path) {
-  path_ = path == "-" ? "stdout" : path;
-  file_ = path == "-" ? ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w") : std::fopen(path.c_str(), "we");
-  if (file_ == nullptr) return write_error(path_, errno);
-  return core::ok_status();
-}
-
-void EventWriter::note_failure() {
-  if (failure_ == 0) failure_ = errno != 0 ? errno : EIO;
-}
-
-void EventWriter::write(const core::Value& event) {
-  if (file_ == nullptr) return;
-  Json line{{"v", 1}};
-  const Json fields = to_json(event);
-  for (const auto& [key, value] : fields.items()) line[key] = value;
-  const std::string text = text_of(line) + "\n";
-  // Whoever follows the file sees each event when it happens.
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) note_failure();
-}
-
-core::Status EventWriter::close() {
-  if (file_ != nullptr && std::fclose(file_) != 0) note_failure();
-  file_ = nullptr;
-  if (failure_ == 0) return core::ok_status();
-  return write_error(path_, failure_);
 }
 
 }  // namespace pf::cli

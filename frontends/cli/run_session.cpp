@@ -67,6 +67,7 @@ int RunSession::follow() {
 }
 
 core::Status RunSession::wait() {
+  if (events_ != nullptr) events_->flush();   // whoever follows the file sees each event when it happens
   constexpr milliseconds k_for_ever{1 << 30};
   milliseconds patience = setup_.native ? reporter_.next_tick().value_or(k_for_ever) : k_for_ever;
   if (deadline_) patience = std::min(patience, std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()));

@@ -8,6 +8,7 @@
 
 #include <pfctl/client.hpp>
 
+#include "event_writer.hpp"
 #include "json_output.hpp"
 #include "native_reporter.hpp"
 #include "signal_channel.hpp"

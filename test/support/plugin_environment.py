@@ -1,7 +1,8 @@
-"""Virtual environments that tests need beside their own, which has pytest alone: made once, and kept in the build folder."""
+"""Virtual environments with what the tests' own, which has pytest alone, lacks: made once, and kept in the build folder."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from build_tree import ROOT
 
+#: The plugins that suites use most.
 PACKAGES = (
     "pytest==9.0.2 pytest-cov==7.1.0 pytest-randomly==5.1.0 pytest-asyncio==1.5.0 hypothesis==6.170.15 pytest-mock==3.17.0 "
     "pytest-timeout==2.4.0 pytest-rerunfailures==16.7 pytest-xdist==3.8.0"
@@ -24,22 +26,26 @@ PREDECESSOR = ("pytest==9.2.0", "pytest-fast==0.9.3")
 
 def plugin_environment() -> Path:
     """The folder of an environment with the plugins that suites use most."""
-    return _environment("plugins", PACKAGES)
+    return environment_with("plugins", PACKAGES)
 
 
 def predecessor_environment() -> Path:
     """The folder of an environment with pytest-fast."""
-    return _environment("predecessor", PREDECESSOR)
+    return environment_with("predecessor", PREDECESSOR)
 
 
-def _environment(name: str, packages: Sequence[str]) -> Path:
+def environment_with(name: str, packages: Sequence[str]) -> Path:
+    """The folder of an environment with *packages*. Test files run beside each other: one makes it, the others wait."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     key = hashlib.sha256("\n".join([*packages, sys.base_prefix, version]).encode()).hexdigest()[:12]
     folder = Path(os.environ.get("PFAST_TEST_CACHE", ROOT / "build" / "environments")) / f"{name}-{key}"
     complete = folder / ".complete"
-    if not complete.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages], check=True)
-        complete.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages], check=True)
+            complete.touch()
     return folder

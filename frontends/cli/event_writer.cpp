@@ -1,0 +1,201 @@
+#include "event_writer.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include <pfcore/frame.hpp>
+#include <pfcore/pickle_reader.hpp>
+
+namespace pf::cli {
+namespace {
+
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+// Writes values as JSON text, without a tree of them: a run has an event an item. What the library is for is escaping.
+class JsonText {
+ public:
+  // Sticks to both bounds: a suite's own values may be nested without end, or name one text a million times.
+  static constexpr int k_most_depth = 600;
+  static constexpr std::size_t k_most_bytes = std::size_t{1} << 30;
+
+  [[nodiscard]] bool whole() const noexcept { return whole_; }
+  [[nodiscard]] std::string& text() noexcept { return text_; }
+
+  void put_string(std::string_view text) {
+    if (std::all_of(text.begin(), text.end(), is_plain)) {
+      text_ += '"';
+      text_ += text;
+      text_ += '"';
+    } else {
+      text_ += nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
+  }
+
+  void put_key(std::string_view key) {
+    if (text_.back() != '{') text_ += ',';
+    put_string(key);
+    text_ += ':';
+  }
+
+  void put(const core::Value& value, int depth = 0) {
+    if (depth > k_most_depth || text_.size() > k_most_bytes) whole_ = false;
+    if (!whole_) return;
+    if (const auto flag = value.as_bool()) text_ += *flag ? "true" : "false";
+    else if (const auto number = value.as_int()) text_ += std::to_string(*number);
+    else if (const auto real = value.as_float()) put_number(*real);
+    else if (const auto text = value.as_str()) put_string(*text);
+    else if (const auto bytes = value.as_bytes()) put_string(*bytes);
+    else if (value.kind() == core::Kind::dict) put_dict(value, depth);
+    else if (is_list(value.kind())) put_list(value, depth);
+    else text_ += "null";
+  }
+
+ private:
+  static bool is_list(core::Kind kind) {
+    return kind == core::Kind::list || kind == core::Kind::tuple || kind == core::Kind::set || kind == core::Kind::frozenset;
+  }
+
+  void put_number(double number) {
+    if (!std::isfinite(number)) {
+      text_ += "null";
+      return;
+    }
+    std::array<char, 32> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    const std::string_view written(digits.data(), static_cast<std::size_t>(end - digits.data()));
+    text_ += written;
+    if (written.find_first_of(".e") == std::string_view::npos) text_ += ".0";
+  }
+
+  void put_list(const core::Value& list, int depth) {
+    text_ += '[';
+    bool first = true;
+    for (const core::Value& item : list.items()) {
+      if (!first) text_ += ',';
+      first = false;
+      put(item, depth + 1);
+    }
+    text_ += ']';
+  }
+
+  // Keys that are no text cannot be in JSON.
+  void put_dict(const core::Value& dict, int depth) {
+    text_ += '{';
+    for (const core::DictEntry& entry : dict.entries()) {
+      const auto key = entry.key.as_str();
+      if (!key || !whole_) continue;
+      put_key(*key);
+      put(entry.value, depth + 1);
+    }
+    text_ += '}';
+  }
+
+  std::string text_;
+  bool whole_ = true;
+};
+
+// PROTOCOL.md, "Phase": of a test that passed and has nothing to tell, a phase is (when, duration_s, cpu_s, start_s).
+// Readers of --events see one form.
+void put_phase(JsonText& out, const core::Value& phase) {
+  constexpr std::array<std::string_view, 3> k_times{"duration_s", "cpu_s", "start_s"};
+  const auto items = phase.items();
+  if (phase.kind() != core::Kind::tuple || items.size() <= k_times.size()) {
+    out.put(phase);
+    return;
+  }
+  out.text() += '{';
+  out.put_key("when");
+  out.put(items[0]);
+  out.put_key("outcome");
+  out.put_string("passed");
+  for (std::size_t i = 0; i < k_times.size(); ++i) {
+    out.put_key(k_times[i]);
+    out.put(items[i + 1]);
+  }
+  if (items[0].as_str() == "call") out.text() += R"(,"category":"passed","letter":".","word":"PASSED")";
+  out.text() += '}';
+}
+
+// null where a report holds what only Python can read, or is nested without end.
+void put_report(JsonText& out, const core::Value& blob) {
+  const auto bytes = blob.as_bytes();
+  const auto document = core::decode_pickle(bytes.value_or(""), core::Limits::result());
+  JsonText report;
+  if (document) report.put(document->root());
+  out.text() += document && report.whole() && document->root().kind() == core::Kind::dict ? report.text() : "null";
+}
+
+template <typename Put>
+void put_list_of(JsonText& out, const core::Value& list, Put put) {
+  out.text() += '[';
+  bool first = true;
+  for (const core::Value& item : list.items()) {
+    if (!first) out.text() += ',';
+    first = false;
+    put(out, item);
+  }
+  out.text() += ']';
+}
+
+core::Error write_error(const std::string& path, int err) { return core::Error::from_errno("write '" + path + "'", err); }
+
+}  // namespace
+
+std::string event_line(const core::Value& event) {
+  JsonText out;
+  out.text() = R"({"v":1)";
+  for (const core::DictEntry& entry : event.entries()) {
+    const auto key = entry.key.as_str();
+    if (!key) continue;
+    if (*key == "opaque" && entry.value.as_bytes()) continue;   // a warning's: for the controller's hooks alone
+    out.put_key(*key == "opaque" ? "reports" : *key);
+    if (*key == "phases") put_list_of(out, entry.value, put_phase);
+    else if (*key == "opaque") put_list_of(out, entry.value, put_report);
+    else out.put(entry.value);
+  }
+  out.text() += '}';
+  return std::move(out.text());
+}
+
+EventWriter::~EventWriter() { (void)close(); }
+
+core::Status EventWriter::open(const std::string& path) {
+  path_ = path == "-" ? "stdout" : path;
+  file_ = path == "-" ? ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w") : std::fopen(path.c_str(), "we");
+  if (file_ == nullptr) return write_error(path_, errno);
+  return core::ok_status();
+}
+
+void EventWriter::note_failure() {
+  if (failure_ == 0) failure_ = errno != 0 ? errno : EIO;
+}
+
+void EventWriter::write(const core::Value& event) {
+  if (file_ == nullptr) return;
+  const std::string text = event_line(event) + "\n";
+  unflushed_ = true;
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) note_failure();
+}
+
+void EventWriter::flush() {
+  if (file_ != nullptr && unflushed_ && std::fflush(file_) != 0) note_failure();
+  unflushed_ = false;
+}
+
+core::Status EventWriter::close() {
+  if (file_ != nullptr && std::fclose(file_) != 0) note_failure();
+  file_ = nullptr;
+  if (failure_ == 0) return core::ok_status();
+  return write_error(path_, failure_);
+}
+
+}  // namespace pf::cli
