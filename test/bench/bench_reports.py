@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""What --events, --full-report and --junitxml cost a run of many trivial tests, against the same run without them.
+
+    python3 test/bench/bench_reports.py --tests 10000 --workers 2 --rounds 9
+
+Paired: each round runs every command once. Two figures a command: seconds by the clock, and processor seconds of client, daemon,
+forkserver, controller and workers together, which a busy machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TEST = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TEST / "support"))
+
+from build_tree import ROOT, environment_of  # noqa: E402
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def write_suite(folder: Path, tests: int, a_file: int = 100) -> None:
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    for number in range(0, tests, a_file):
+        lines = [f"def test_{one}():\n    pass\n\n" for one in range(min(a_file, tests - number))]
+        (folder / f"test_{number // a_file:04}.py").write_text("\n".join(lines))
+
+
+def process_seconds(pid: int, with_children: bool) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(fields[index]) for index in ((11, 12, 13, 14) if with_children else (11, 12))) / TICKS
+
+
+@dataclass
+class Contender:
+    name: str
+    command: list[str]
+    seconds: list[float] = field(default_factory=list)
+    processor_s: list[float] = field(default_factory=list)
+
+
+class Bench:
+    def __init__(self, arguments: argparse.Namespace, scratch: Path) -> None:
+        self.project = scratch / "p"
+        self.project.mkdir()
+        (scratch / "r").mkdir(mode=0o700)
+        self.pfast = str(arguments.pfast.absolute())
+        self.pytest = str(Path(arguments.python).parent / "pytest")
+        self.env = {key: value for key, value in os.environ.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")}
+        self.env |= {
+            **environment_of(arguments.pfast),
+            "PFAST_RUNTIME_DIR": str(scratch / "r"),
+            "VIRTUAL_ENV": str(Path(arguments.python).parent.parent),
+        }
+        write_suite(self.project, arguments.tests)
+
+    def _daemon_seconds(self) -> float:
+        text = subprocess.run([self.pfast, "status", "--json"], cwd=self.project, env=self.env, capture_output=True).stdout
+        if not text:
+            return 0.0
+        status = json.loads(text)
+        forkservers = [generation["pid"] for generation in status["generations"]]
+        return process_seconds(status["daemon"]["pid"], False) + sum(process_seconds(pid, True) for pid in forkservers)
+
+    def run(self, command: list[str]) -> tuple[float, float]:
+        others = self._daemon_seconds()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.perf_counter()
+        done = subprocess.run(command, cwd=self.project, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
+        seconds = time.perf_counter() - started
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout.decode()}{done.stderr.decode()}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return seconds, processor + self._daemon_seconds() - others
+
+    def stop(self) -> None:
+        subprocess.run([self.pfast, "stop"], cwd=self.project, env=self.env, capture_output=True, timeout=60)
+
+
+def table(contenders: list[Contender], bases: dict[str, Contender], tests: int) -> None:
+    print(f"{tests} trivial tests, {len(contenders[0].seconds)} rounds, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(f"{'':<34}{'median s':>10}{'over base':>11}{'processor s':>13}{'over base':>11}")
+    for one in contenders:
+        base = bases[one.name]
+        clock = statistics.median(a / b for a, b in zip(one.seconds, base.seconds)) - 1
+        processor = statistics.median(a / b for a, b in zip(one.processor_s, base.processor_s)) - 1
+        print(
+            f"{one.name:<34}{statistics.median(one.seconds):>10.3f}{clock:>+11.1%}"
+            f"{statistics.median(one.processor_s):>13.3f}{processor:>+11.1%}"
+        )
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pfast", type=Path, default=ROOT / "build" / "frontends" / "cli" / "pfast")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that pfast was built for, of an environment with pytest")
+    parser.add_argument("--tests", type=int, default=10_000)
+    parser.add_argument("--workers", default="2")
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args(argv)
+    scratch = Path(tempfile.mkdtemp(prefix="pf-", dir="/tmp"))  # short: a socket's name has 108 bytes
+    bench = Bench(arguments, scratch)
+    run = [bench.pfast, "run", "-n", arguments.workers]
+    contenders = [
+        Contender("pfast", run),
+        Contender("pfast --events", [*run, "--events", "events.jsonl"]),
+        Contender("pfast --events --dump", [*run, "--events", "events.jsonl", "--dump", "dump.json"]),
+        Contender("pfast --events --full-report", [*run, "--events", "events.jsonl", "--full-report"]),
+        Contender("pfast --junitxml", [*run, "--junitxml=out.xml"]),
+        Contender("pytest", [bench.pytest]),
+        Contender("pytest --junitxml", [bench.pytest, "--junitxml=out.xml"]),
+    ]
+    bases = {one.name: contenders[0 if one.name.startswith("pfast") else 5] for one in contenders}
+    try:
+        bench.run(run)
+        for _ in range(arguments.rounds):
+            for one in contenders:
+                seconds, processor = bench.run(one.command)
+                one.seconds.append(seconds)
+                one.processor_s.append(processor)
+    finally:
+        bench.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+    table(contenders, bases, arguments.tests)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
