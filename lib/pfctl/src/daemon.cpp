@@ -27,6 +27,7 @@
 #include <pfctl/worker_count.hpp>
 
 #include "presence.hpp"
+#include "start_up_pages.hpp"
 
 namespace pf::ctl {
 namespace {
@@ -214,6 +215,7 @@ void Daemon::serve() {
   presence_->describe(log_, options_.root, options_.python);
   readiness_.ready();
   log_.line("serving " + options_.root + " at " + presence_->address().socket_path());
+  drop_start_up_pages();
   loop_->run();
   leaving_->store(true);
   server_.reset();
