@@ -214,7 +214,8 @@ class Faults:
         after = self.level()
         assert after.generations == warm.generations, f"a warm run booted: {warm.generations} became {after.generations}"
         if not self.boots:
-            assert after.generations == self.before.generations, f"a boot that was not due: {self.before} became {after}"
+            # One that shows a broken edit may have come beside it.
+            assert set(self.before.generations) <= set(after.generations), f"a boot that was not due: {self.before} became {after}"
         if not self.daemon_dies:
             assert after.daemon == self.before.daemon
             held = self.before.descriptors + EACH_GENERATION * (len(after.generations) - len(self.before.generations))

@@ -87,9 +87,11 @@ void Generation::on_boot_ready(core::BootReady ready) {
   boot_ended_ = last_used_ = loop_.now();
   items_ = ready.nodeids.size();
   note_image(ready);
+  collect_errors_ = ready.collect_errors;
   inputs_ = std::make_shared<const InputSet>(InputSet::from(std::move(ready), plan_.spec.env, plan_.root, boot_clock_));
   state_ = GenerationState::ready;
-  log_.line("generation " + std::to_string(id_) + ": ready with " + std::to_string(items_) + " items");
+  log_.line("generation " + std::to_string(id_) + ": ready with " + std::to_string(items_) + " items" +
+            (broken() ? ", " + std::to_string(collect_errors_) + " errors while collecting" : std::string()));
   listener_.on_generation_ready(*this);
 }
 

@@ -10,6 +10,9 @@ namespace {
 
 constexpr int k_boots_per_run = 2;
 
+// A broken edit replaces nothing good: once it is mended, that is fresh again.
+bool may_replace(const Generation& newer, const Generation& older) { return !newer.broken() || older.broken(); }
+
 }  // namespace
 
 BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
@@ -100,7 +103,7 @@ void GenerationPool::on_generation_ready(Generation& generation) {
   if (const auto& replaced = generation.plan().replaces) {
     if (Generation* old = find(*replaced)) {
       generation.touch(old->last_used());      // no use of it so far
-      old->dismiss();
+      if (may_replace(generation, *old)) old->dismiss();
     }
   }
   if (!generation.plan().background) failed_scope_.reset();   // something has changed since
@@ -161,7 +164,7 @@ void GenerationPool::widen(std::int64_t generation_id, const core::RunRequest& r
 // Of two for the same options, folder and environment the one that began later and collected as much serves every run.
 void GenerationPool::dismiss_superseded(const Generation& newer) {
   for (const auto& older : generations_) {
-    if (older->id() == newer.id() || !older->usable() || older->key() != newer.key()) continue;
+    if (older->id() == newer.id() || !older->usable() || older->key() != newer.key() || !may_replace(newer, *older)) continue;
     if (older->boot_started() >= newer.boot_started() || older->plan().spec.cwd != newer.plan().spec.cwd) continue;
     if (covers(newer.plan().scope, older->plan().scope) && !older->inputs()->environment_change(newer.plan().spec.env)) older->dismiss();
   }

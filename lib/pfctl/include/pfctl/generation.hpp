@@ -66,6 +66,8 @@ class Generation final : private ForkserverHandler {
 
   [[nodiscard]] std::int64_t id() const noexcept { return id_; }
   [[nodiscard]] GenerationState state() const noexcept { return state_; }
+  // Of a collection with errors: it serves runs as long as nothing changes, and takes the place of no good one.
+  [[nodiscard]] bool broken() const noexcept { return collect_errors_ > 0; }
   [[nodiscard]] bool dismissed() const noexcept { return dismissed_; }
   [[nodiscard]] bool usable() const noexcept {
     return !dismissed_ && (state_ == GenerationState::ready || state_ == GenerationState::stale);
@@ -126,6 +128,7 @@ class Generation final : private ForkserverHandler {
   bool killed_ = false;
   int looks_stopped_ = 0;
   bool dismissed_ = false;
+  std::int64_t collect_errors_ = 0;
   std::optional<core::BootFailed> boot_failed_;
   std::shared_ptr<const InputSet> inputs_;
   core::BootReady image_;                   // without what is large: node ids and inputs

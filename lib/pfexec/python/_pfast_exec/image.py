@@ -134,12 +134,14 @@ class Image:
         self._keep = (items, session._collection_cache, session._initial_parts)
         ready = self._describe(items)
         changes = environ.changes_since(self._recording.before)
+        # By name, and here: the folder may be another one of the same name when a run comes.
+        cwd = os.getcwd()
         sys.stdout.flush()
         sys.stderr.flush()
         randomness.freeze()
         gc.collect()
         gc.freeze()
-        self._run(session, _pfexec.pause(ready), changes)
+        self._run(session, _pfexec.pause(ready), changes, cwd)
 
     def _rehearse(self, items: Sequence[Any]) -> None:
         """Parses and selects once, so that the caches of argparse, re and fnmatch are warm in every child."""
@@ -162,8 +164,7 @@ class Image:
             "collect_errors": sum(1 for report in self.notable_reports if report.failed),
         }
 
-    def _run(self, session: Any, request: Mapping[str, Any], changes: Mapping[bytes, bytes | None]) -> None:
-        image_cwd = os.getcwd()
+    def _run(self, session: Any, request: Mapping[str, Any], changes: Mapping[bytes, bytes | None], image_cwd: str) -> None:
         repair.after_fork(request, changes, session.config)
         refusal = self._try_to_adopt(session, request, image_cwd)
         if refusal is not None:  # outside of any except block: the suite must not see an exception being handled
