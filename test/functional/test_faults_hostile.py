@@ -131,15 +131,14 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("greet", [True, False])
-@pytest.mark.parametrize("what", TEXTS)
-def test_other_protocols(case: Case, what: str, greet: bool) -> None:
+def test_other_protocols(case: Case, greet: bool) -> None:
     with Faults(case) as faults:
-        for _ in range(20):
+        for what, text in list(TEXTS.items()) * 10:
             with connect(case, greet=greet) as client:
-                client.socket.sendall(TEXTS[what])
+                client.socket.sendall(text)
                 client.socket.shutdown(socket.SHUT_WR)
                 last = ends(client)
-                assert last is None or last["type"] in ("error", "welcome"), last
+                assert last is None or last["type"] == "error", (what, last)
         no_run_began(faults)
 
 
