@@ -1,7 +1,8 @@
 #!/bin/sh
 # Everything from nothing: installs what is missing, builds, runs all tests. Last line: "N passed, N failed".
 #
-#   sh test/run.sh [PART...]     parts: unit layering functional conformance soak install, all by default; sanitizers when named
+#   sh test/run.sh [PART...]     parts: unit layering functional conformance soak install, all by default; when named sanitizers (ASan with
+#                                UBSan, and TSan: long) and sanitizers-short (ASan with UBSan over a few files)
 #
 # PFAST_TEST_PYTHON names the interpreter to build for and to test with, python3 by default.
 set -u
@@ -57,6 +58,24 @@ configure_and_build() {
     "$venv/bin/ninja" -C "$folder"
 }
 
+# configure_and_build_targets FOLDER "TARGET..." OPTION...
+configure_and_build_targets() {
+  folder=$1
+  targets=$2
+  shift 2
+  say "building $folder: $targets"
+  again=
+  [ -f "$folder/build.ninja" ] && again=--reconfigure
+  # shellcheck disable=SC2086
+  PATH="$venv/bin:$PATH" "$venv/bin/meson" setup "$folder" $again --wrap-mode=nofallback "-Dpython=$venv/bin/python" "$@" &&
+    "$venv/bin/ninja" -C "$folder" $targets
+}
+
+build_failed() {
+  echo "the sanitizer build failed"
+  failed=$((failed + 1))
+}
+
 unit_tests() {
   for program in $(find "$1/test/unit" -name '*_tests' -type f -perm -u+x 2>/dev/null | sort); do
     part "unit $(basename "$1") $(basename "$program")" "$program"
@@ -89,19 +108,46 @@ meson_install() {
     with_pfast "$(find "$build/installed" -path '*/bin/pfast' -type f)" "$venv/bin/python" test/functional/test_run_basic.py -k outcomes
 }
 
-sanitizers() {
+# What the sanitizer builds run of the functional suite: every process kind, losses, faults of processes, clients, limits and frames.
+sanitized_files="test/functional/test_run_basic.py test/functional/test_losses.py test/functional/test_concurrency.py
+  test/functional/test_edits.py test/functional/test_restart.py test/functional/test_refresh.py test/functional/test_no_daemon.py
+  test/functional/test_daemon_protocol.py test/functional/test_faults_processes.py test/functional/test_faults_clients.py
+  test/functional/test_faults_address.py test/functional/test_faults_hostile.py test/functional/test_faults_conftest.py"
+# What CI has the time for.
+sanitized_few="test/functional/test_run_basic.py test/functional/test_restart.py test/functional/test_faults_processes.py"
+
+# sanitized NAME SANITIZERS TARGET...: a build of its own, of these targets only; nothing instrumented is fast, so it is not optimised.
+sanitized() {
+  sanitizers=$2
+  folder=$ROOT/build-$1
+  shift 2
   # Undefined symbols are the sanitizers' run-time library's.
-  configure_and_build "$ROOT/build-asan" -Db_sanitize=address,undefined -Db_lundef=false || return 1
+  configure_and_build_targets "$folder" "$*" "-Db_sanitize=$sanitizers" -Db_lundef=false -Doptimization=0 -Ddebug=true
+}
+
+address_sanitizer() {
+  sanitized asan address,undefined frontends/cli/pfast lib/pfexec/pfast-forkserver $1 || return 1
+  shift
   export LSAN_OPTIONS="suppressions=$ROOT/test/support/lsan.supp:print_suppressions=0"
   # A test that crashes must crash by its own signal.
   export ASAN_OPTIONS="handle_segv=0:handle_abort=0:handle_sigill=0:handle_sigbus=0:handle_sigfpe=0"
   export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
   unit_tests "$ROOT/build-asan"
-  PFAST_BUILD_DIR=$ROOT/build-asan
-  export PFAST_TEST_GRACE_S=10
-  part "functional with sanitizers" functional test/functional/test_run_basic.py test/functional/test_losses.py
+  export PFAST_BUILD_DIR=$ROOT/build-asan PFAST_TEST_GRACE_S=10
+  part "functional with address and undefined behaviour sanitizers" functional "$@"
   unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS PFAST_TEST_GRACE_S
-  PFAST_BUILD_DIR=$build
+  export PFAST_BUILD_DIR=$build
+}
+
+# Daemon and client; the forkserver is Python's one thread, and comes from the ordinary build.
+thread_sanitizer() {
+  sanitized tsan thread frontends/cli/pfast test/unit/pfctl_tests || return 1
+  export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+  unit_tests "$ROOT/build-tsan"
+  export PFAST_BUILD_DIR=$ROOT/build-tsan PFAST_TEST_FORKSERVER=$build/lib/pfexec/pfast-forkserver PFAST_TEST_GRACE_S=10
+  part "functional with thread sanitizer" functional "$@"
+  unset TSAN_OPTIONS PFAST_TEST_FORKSERVER PFAST_TEST_GRACE_S
+  export PFAST_BUILD_DIR=$build
 }
 
 install_build_packages
@@ -119,7 +165,10 @@ wants conformance && part conformance "$venv/bin/python" test/conformance/run.py
 wants soak && part soak "$venv/bin/python" test/soak/soak.py --pfast "$build/frontends/cli/pfast" --runs 500
 wants install && part "pip install" pip_install
 wants install && part "meson install" meson_install
-wants sanitizers && { sanitizers || { echo "the sanitizer build failed"; failed=$((failed + 1)); }; }
+# shellcheck disable=SC2086
+wants sanitizers-short && { address_sanitizer test/unit/pfctl_tests $sanitized_few || build_failed; }
+wants sanitizers && { address_sanitizer "test/unit/pfcore_tests test/unit/pfctl_tests" $sanitized_files || build_failed; }
+wants sanitizers && { thread_sanitizer $sanitized_files || build_failed; }
 
 say "all parts"
 echo "$passed passed, $failed failed"

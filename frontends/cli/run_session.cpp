@@ -90,11 +90,16 @@ std::optional<int> RunSession::on_event(const core::Document& event) {
     reporter_.hide();
     if (setup_.verbose_plan) note(plan->way + ": " + plan->why);
   } else if (auto collected = message_as<core::CollectedEvent>(root)) on_collected(*collected);
+  else if (auto phase = message_as<core::PhaseEvent>(root)) on_phase(*phase);
   else if (!setup_.native) return std::nullopt;
-  else if (auto phase = message_as<core::PhaseEvent>(root)) reporter_.phase(*phase);
   else if (auto warning = message_as<core::WarningReport>(root)) reporter_.warning(*warning);
   else if (auto output = message_as<core::OutputEvent>(root)) reporter_.output(*output);
   return std::nullopt;
+}
+
+void RunSession::on_phase(const core::PhaseEvent& phase) {
+  if (phase.name == "changed") changed_ = phase.detail;
+  else if (setup_.native) reporter_.phase(phase);
 }
 
 void RunSession::on_collected(const core::CollectedEvent& collected) {
@@ -111,6 +116,7 @@ void RunSession::on_result(const core::ItemResult& result) {
 int RunSession::on_finished(const core::FinishedEvent& finished) {
   if (setup_.native) reporter_.finished(finished);
   else if (!finished.text_shown && !finished.reason.empty()) note("the run ended early: " + finished.reason);
+  if (!changed_.empty()) note("while the run went on: " + changed_ + "; what it says is of the files as they were before");
   if (setup_.verbose_plan) note(times_of(finished));
   return ended_by_ != 0 ? k_exit_signal + ended_by_ : static_cast<int>(finished.exit_code);
 }

@@ -39,6 +39,7 @@ class RunSession {
   [[nodiscard]] core::Status wait();
   // The exit code once the run is over.
   std::optional<int> on_event(const core::Document& event);
+  void on_phase(const core::PhaseEvent& phase);
   void on_collected(const core::CollectedEvent& collected);
   void on_result(const core::ItemResult& result);
   int on_finished(const core::FinishedEvent& finished);
@@ -57,6 +58,7 @@ class RunSession {
   NativeReporter reporter_;
   Outcomes outcomes_;
   bool in_terminal_ = false;                  // -n 0, --pdb: no worker, the session itself has our streams
+  std::string changed_;                       // while the run went on: "changed: test_a.py"
   int interrupts_ = 0;
   int ended_by_ = 0;                          // SIGTERM or SIGHUP
   std::optional<Clock::time_point> deadline_; // after "kill": the daemon's answer is not waited for any longer

@@ -87,7 +87,24 @@ def test_a_broken_edit_during_a_run_that_is_then_mended(case: Case) -> None:
         assert all(one["state"] != "booting" for one in (case.status() or {})["generations"])
         file.write_text(good)
         faults.open_gate()
-        case.assert_same(faults.expected, running.finish(60))
+        done = running.finish(60)
+        case.assert_same(faults.expected, done)
+        assert "while the run went on" not in done.err, done
+
+
+@pytest.mark.parametrize("options", [[], ["--reporter", "pytest"], ["-n", "0"]], ids=" ".join)
+def test_a_run_during_which_its_suite_was_broken(case: Case, options: list[str]) -> None:
+    """It ends on its own generation, and says so."""
+    file = case.project / "test_faults.py"
+    with Faults(case) as faults:
+        good = file.read_text()
+        running = faults.start_waiting(*options)
+        file.write_text(good + "\ndef (:\n")
+        faults.open_gate()
+        done = running.finish(60)
+        assert done.code == 0 and "while the run went on: changed: test_faults.py" in done.err, done
+        assert case.run(*faults.arguments).code == 2
+        file.write_text(good)
 
 
 def test_an_edit_during_a_run_is_of_the_next_one(case: Case) -> None:
@@ -96,7 +113,9 @@ def test_an_edit_during_a_run_is_of_the_next_one(case: Case) -> None:
         running = faults.start_waiting()
         file.write_text(file.read_text() + "\ndef test_new(): assert 0\n")
         faults.open_gate()
-        case.assert_same(faults.expected, running.finish(60))
+        done = running.finish(60)
+        case.assert_same(faults.expected, done)
+        assert "while the run went on: changed: test_faults.py" in done.err, done
         assert case.run(*faults.arguments).outcomes["test_faults.py::test_new"] == "failed"
         file.write_text(file.read_text().replace("test_new(): assert 0", "test_new(): pass"))
         faults.expected = case.plain()

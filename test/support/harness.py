@@ -101,9 +101,11 @@ def base_environment() -> dict[str, str]:
         key: value for key, value in os.environ.items() if key not in NOT_INHERITED and not key.startswith(("PFAST_", "PYTEST_"))
     }
     env["VIRTUAL_ENV"] = sys.prefix
-    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
         if name in os.environ:
             env[name] = os.environ[name]
+    if forkserver := os.environ.get("PFAST_TEST_FORKSERVER"):  # of another build than pfast itself
+        env |= {"PFAST_FORKSERVER": forkserver, **environment_of(Path(forkserver).parents[2] / "frontends" / "cli" / "pfast")}
     return env
 
 

@@ -122,6 +122,14 @@ void GenerationPool::use(std::int64_t run_id, Generation& generation) {
   user->on_generation(generation);
 }
 
+std::optional<std::string> GenerationPool::change_of(std::int64_t generation_id) const {
+  const Generation* const generation = find(generation_id);
+  if (generation == nullptr || !generation->inputs()) return std::nullopt;
+  const InputSet& inputs = *generation->inputs();
+  if (inputs.is_certainly_unchanged() || inputs.size() > k_inline_check_files) return std::nullopt;
+  return inputs.file_change();
+}
+
 void GenerationPool::check(std::int64_t run_id, Generation& generation) {
   const std::shared_ptr<const InputSet> inputs = generation.inputs();
   const std::int64_t generation_id = generation.id();

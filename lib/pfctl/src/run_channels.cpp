@@ -15,6 +15,7 @@ namespace {
 // Past the first mark results stay in their sockets until the queue is below the second one.
 constexpr std::size_t k_pause_bytes = 8u << 20;
 constexpr std::size_t k_resume_bytes = 2u << 20;
+constexpr Milliseconds k_longest_unseen{100};
 
 template <typename T, typename Handle>
 void with(const core::Value& value, Handle handle) {
@@ -197,7 +198,12 @@ void Run::on_controller_message(std::string_view type, const core::Value& root) 
       state_->on_worker_exited(exited.slot, exited.pid, static_cast<int>(exited.status), now);
     });
   } else if (type == core::ControllerFinished::k_type) {
-    with<core::ControllerFinished>(root, [&](const core::ControllerFinished& finished) { state_->on_controller_finished(finished, now); });
+    with<core::ControllerFinished>(root, [&](const core::ControllerFinished& finished) {
+      // Nobody edits within a run that is shorter than this, and it is not to wait for a look at its files.
+      const bool worth_a_look = client_ != nullptr && generation_id_ && now - fork_sent_ > k_longest_unseen;
+      if (const auto change = worth_a_look ? context_.pool.change_of(*generation_id_) : std::nullopt) on_phase("changed", *change);
+      state_->on_controller_finished(finished, now);
+    });
   }
 }
 
