@@ -40,11 +40,16 @@ core::RunOptions run_options(const Context& context, const RunOptions& options, 
   out.reporter = options.reporter.value_or(context.settings.reporter);
   // With the items on the client's terminal, or a command whose purpose is printing, pytest prints for itself.
   if (!options.reporter && (out.workers == 0 || args.prints)) out.reporter = "pytest";
+  out.start_method = options.start_method.value_or(context.settings.start_method);
   out.boot_timeout_s = options.boot_timeout_s.value_or(context.settings.boot_timeout_s);
   out.timeout_s = options.timeout_s.value_or(context.settings.timeout_s);
   out.retries = options.retries.value_or(context.settings.retries);
   out.retry_delay_s = options.retry_delay_s.value_or(context.settings.retry_delay_s);
   out.flaky_fails = options.flaky.value_or(context.settings.flaky) == "fail";
+  out.max_worker_restart = options.max_worker_restart.value_or(context.settings.max_worker_restart);
+  out.nice = options.nice.value_or(context.settings.nice);
+  out.memory_floor_mib = context.settings.memory_floor_mib;
+  out.hang_dump_s = context.settings.hang_dump_s;
   out.full_report = options.full_report;
   out.verbose_plan = options.verbose_plan;
   return out;
@@ -85,19 +90,6 @@ RunSetup make_setup(const Context& context, const RunOptions& options) {
   setup.reporter.title = title_of(context);
   setup.reporter.args = std::move(args);
   return setup;
-}
-
-// Settings that this version has no use for yet are refused like the options of their names.
-std::optional<int> refuse_unbuilt_settings(const Context& context) {
-  const auto source = [&](const char* key) {
-    const auto found = context.settings.sources.find(key);
-    return found == context.settings.sources.end() ? std::string(key) : found->second;
-  };
-  if (context.settings.start_method != "forkserver") {
-    return refuse(k_exit_usage, "start-method " + context.settings.start_method + " (" + source("start-method") + ") is not in this version of pfast",
-                  "leave it out: forkserver is what there is");
-  }
-  return std::nullopt;
 }
 
 core::Result<ctl::ClientConnection> connect(const Context& context, const RunOptions& options) {
@@ -180,7 +172,6 @@ int run_command(const RunOptions& options) {
   int exit_code = 0;
   auto context = find_context(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
-  if (const auto refused = refuse_unbuilt_settings(*context)) return *refused;
   if (!options.no_daemon) {
     if (const auto code = run_on_v1_daemon(*context, options)) return *code;
     return run_all(*context, options, nullptr);

@@ -78,7 +78,6 @@ struct Parsed {
   std::string run_ttl;
   std::string timeout;
   std::string boot_timeout;
-  std::string start_method;
   std::string retry_delay;
   ServeOptions serve;
   std::string serve_ttl;
@@ -103,13 +102,18 @@ CLI::App* add_run(CLI::App& app, Parsed& parsed) {
   sub->add_option("--dist", run.dist, "How items are distributed")
       ->check(CLI::IsMember({"auto", "load", "loadfile", "loadscope", "loadgroup", "worksteal"}));
   sub->add_option("--reporter", run.reporter, "Who prints: pfast (native) or pytest itself (pytest)")->check(CLI::IsMember({"native", "pytest"}));
-  sub->add_option("--start-method", parsed.start_method, "How workers come to be")->check(CLI::IsMember({"forkserver", "fork", "spawn"}));
+  sub->add_option("--start-method", run.start_method, "How workers come to be: forks of the warm suite (forkserver), of one collected for this run (fork), processes that collect "
+                                                        "for themselves (spawn), or that only when forks cannot have what importing started (auto)")
+      ->check(CLI::IsMember({"forkserver", "fork", "spawn", "auto"}));
   add_ttl(*sub, parsed.run_ttl);
   sub->add_option("--boot-timeout", parsed.boot_timeout, "Seconds that collecting the suite may take (120)")->type_name("S")->check(check_seconds);
   sub->add_option("--timeout", parsed.timeout, "Seconds that one test may take")->type_name("S")->check(check_seconds);
   sub->add_option("--retries", run.retries, "Times that a failed test is tried again; one that passes then is flaky")->check(CLI::Range(0, 1000));
   sub->add_option("--retry-delay", parsed.retry_delay, "Seconds between two tries")->type_name("S")->check(check_delay);
   sub->add_option("--flaky", run.flaky, "What a flaky test counts as: pass (default) or fail")->check(CLI::IsMember({"pass", "fail"}));
+  sub->add_option("--max-worker-restart", run.max_worker_restart, "Lost workers that are replaced; one more ends the run")
+      ->check(CLI::Range(0, 1000000));
+  sub->add_option("--nice", run.nice, "Niceness of the processes that run tests")->check(CLI::Range(0, 19));
   sub->add_option("--runs", run.runs, "Times that the selection is run, one after the other; the exit code is the worst")
       ->check(CLI::Range(1, 1000000));
   sub->add_option("--dump", run.dump, "Writes {node id: outcome} as JSON ('-': stdout, and all other text to stderr)")->type_name("FILE");
@@ -186,9 +190,6 @@ Answered refuse_unbuilt(std::string_view what, std::string_view hint) {
 
 Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, const RunArguments& arguments) {
   if (const auto name = find_unbuilt_option(left_over)) return refuse_unbuilt("the option " + std::string(*name), "run without it");
-  if (!parsed.start_method.empty() && parsed.start_method != "forkserver") {
-    return refuse_unbuilt("--start-method " + parsed.start_method, "leave it out: forkserver is what there is");
-  }
   RunOptions run = std::move(parsed.run);
   run.workers = workers_from(parsed.workers);
   run.ttl_s = seconds_from(parsed.run_ttl);

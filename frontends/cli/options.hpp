@@ -21,12 +21,15 @@ struct RunOptions {
   std::optional<int> workers;    // -1 = auto
   std::optional<std::string> dist;
   std::optional<std::string> reporter;
+  std::optional<std::string> start_method;
   std::optional<double> ttl_s;
   std::optional<double> boot_timeout_s;
   std::optional<double> timeout_s;
   std::optional<std::int64_t> retries;
   std::optional<double> retry_delay_s;
   std::optional<std::string> flaky;   // "pass", "fail"
+  std::optional<std::int64_t> max_worker_restart;
+  std::optional<std::int64_t> nice;
   int runs = 1;
   std::string dump;              // file, "-" = stdout, empty = none
   std::string events;

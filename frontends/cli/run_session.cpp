@@ -97,9 +97,17 @@ std::optional<int> RunSession::on_event(const core::Document& event) {
   return std::nullopt;
 }
 
+// What a run itself has to say while it goes on is worth a line with either reporter.
 void RunSession::on_phase(const core::PhaseEvent& phase) {
-  if (phase.name == "changed") changed_ = phase.detail;
-  else if (setup_.native) reporter_.phase(phase);
+  if (phase.name == "changed") {
+    changed_ = phase.detail;
+    return;
+  }
+  if (phase.name == "run" && !phase.detail.empty()) {
+    reporter_.hide();
+    note(phase.detail);
+  }
+  if (setup_.native) reporter_.phase(phase);
 }
 
 void RunSession::on_collected(const core::CollectedEvent& collected) {

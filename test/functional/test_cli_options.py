@@ -271,7 +271,7 @@ def test_inferred_workers(case: Case, args: list[str], count: str | None) -> Non
 
 @pytest.mark.parametrize(
     "args",
-    [["--detailed"], ["--bench"], ["--bench=5"], ["--start-method", "spawn"], ["--start-method=fork"], ["--max-worker-restart=3"]],
+    [["--detailed"], ["--bench"], ["--bench=5"]],
     ids=" ".join,
 )
 def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args: list[str]) -> None:
@@ -280,11 +280,6 @@ def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args:
     assert fake.runs == []
 
 
-@pytest.mark.parametrize(("env", "word"), [({"PFAST_START_METHOD": "fork"}, "PFAST_START_METHOD")])
-def test_settings_that_are_not_built_are_refused(case: Case, daemon: Start, env: dict[str, str], word: str) -> None:
-    fake = daemon()
-    assert_refused(case.run(env=env), USAGE, word, "not in this version")
-    assert fake.runs == []
 
 
 @pytest.mark.parametrize(

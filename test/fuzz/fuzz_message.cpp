@@ -67,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_all<ItemResult, WarningReport, Hello, RunRequest, CancelRequest, StatusRequest, ShutdownRequest, ResizeRequest, Welcome,
             PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
             ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
-            WorkerStarted, WorkerExited, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed,
+            WorkerStarted, WorkerExited, WorkerBoot, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed,
             HandOverRequest, HandedOver, ExplainRequest, Explanation>(
       (*document).root());
   check_v1<v1::Command>(document->root(), [](const Value& value) { return v1::decode_command(value, k_most_bytes); });

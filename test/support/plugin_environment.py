@@ -23,6 +23,9 @@ PACKAGES = (
 #: The predecessor, as its wheel has it.
 PREDECESSOR = ("pytest==9.2.0", "pytest-fast==0.9.3")
 
+#: For suites of Django projects.
+DJANGO = "pytest==9.0.2 django==5.2.8 pytest-django==4.11.1".split()
+
 
 def plugin_environment() -> Path:
     """The folder of an environment with the plugins that suites use most."""
@@ -32,6 +35,11 @@ def plugin_environment() -> Path:
 def predecessor_environment() -> Path:
     """The folder of an environment with pytest-fast."""
     return environment_with("predecessor", PREDECESSOR)
+
+
+def django_environment() -> Path:
+    """The folder of an environment with pytest-django."""
+    return environment_with("django", DJANGO)
 
 
 def environment_with(name: str, packages: Sequence[str]) -> Path:

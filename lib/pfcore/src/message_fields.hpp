@@ -102,6 +102,10 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("retries", m.retries);
   v.field("retry_delay_s", m.retry_delay_s);
   v.field("flaky_fails", m.flaky_fails);
+  v.field("max_worker_restart", m.max_worker_restart);
+  v.field("nice", m.nice);
+  v.field("memory_floor_mib", m.memory_floor_mib);
+  v.field("hang_dump_s", m.hang_dump_s);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);
   v.field("nodeids", m.nodeids);
@@ -304,6 +308,7 @@ void fields(auto& v, Message<BootRequest> auto& m) {
   v.bytes("cwd", m.cwd);
   v.bytes("program", m.program);
   v.field("umask", m.umask);
+  v.field("spare", m.spare);
 }
 
 void fields(auto& v, Message<ImageThread> auto& m) {
@@ -376,7 +381,9 @@ void fields(auto& v, Message<Selected> auto& m) {
   v.field("deselected", m.deselected);
   v.field("collect_reports", m.collect_reports);
   v.field("maxfail", m.maxfail);
+  v.field("max_worker_restart", m.max_worker_restart);
   v.field("inline_run", m.inline_run);
+  v.field("own_sessions", m.own_sessions);
   v.field("session_over", m.session_over);
   v.field("outside_scope", m.outside_scope);
   v.field("text_shown", m.text_shown);
@@ -401,6 +408,17 @@ void fields(auto& v, Message<WorkerExited> auto& m) {
   v.field("slot", m.slot);
   v.field("pid", m.pid);
   v.field("status", m.status);
+  v.field("cause", m.cause);
+  v.field("stacks", m.stacks);
+  v.field("sections", m.sections);
+}
+
+void fields(auto& v, Message<WorkerBoot> auto& m) {
+  v.field("slot", m.slot);
+  v.field("workers", m.workers);
+  v.field("opaque", m.opaque);
+  v.field("request", m.request);
+  v.bytes("identity", m.identity);
 }
 
 void fields(auto& v, Message<ReportForward> auto& m) {

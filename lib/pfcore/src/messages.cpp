@@ -236,6 +236,7 @@ PF_MESSAGE(Assign);
 PF_MESSAGE(SpawnWorker);
 PF_MESSAGE(WorkerStarted);
 PF_MESSAGE(WorkerExited);
+PF_MESSAGE(WorkerBoot);
 PF_MESSAGE(ReportForward);
 PF_MESSAGE(EndRun);
 PF_MESSAGE(ControllerFinished);

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int64_t k_most_memory_mib = std::int64_t{1} << 40;
 constexpr std::int64_t k_max_retries = 1000;
+constexpr std::int64_t k_max_restarts = 1'000'000;
+constexpr std::int64_t k_nicest = 19;
 
 // Python takes "1_000": an underscore between digits. nullopt: no number for Python either.
 std::optional<std::string> without_underscores(std::string_view text) {
@@ -82,16 +84,18 @@ bool assign_timeout(Settings& settings, const RawValue& value) {
   return true;
 }
 
-bool assign_memory(Settings& settings, const RawValue& value) {
-  if (!value.integer || *value.integer < 0 || *value.integer > k_most_memory_mib) return false;
-  settings.memory_mib = *value.integer;
+bool assign_whole(std::int64_t& target, const RawValue& value, std::int64_t most) {
+  if (!value.integer || *value.integer < 0 || *value.integer > most) return false;
+  target = *value.integer;
   return true;
 }
 
+bool assign_memory(Settings& settings, const RawValue& value) {
+  return assign_whole(settings.memory_mib, value, k_most_memory_mib);
+}
+
 bool assign_retries(Settings& settings, const RawValue& value) {
-  if (!value.integer || *value.integer < 0 || *value.integer > k_max_retries) return false;
-  settings.retries = *value.integer;
-  return true;
+  return assign_whole(settings.retries, value, k_max_retries);
 }
 
 bool assign_retry_delay(Settings& settings, const RawValue& value) {
@@ -134,14 +138,20 @@ const std::vector<SettingKey>& setting_keys() {
       {"boot-timeout", "BOOT_TIMEOUT", "a number of seconds greater than 0", assign_boot_timeout},
       {"timeout", "TIMEOUT", "a number of seconds, 0 for none", assign_timeout},
       {"retries", "RETRIES", "a number from 0 to 1000", assign_retries},
+      {"max-worker-restart", "MAX_WORKER_RESTART", "a number from 0 to 1000000",
+       [](Settings& settings, const RawValue& value) { return assign_whole(settings.max_worker_restart, value, k_max_restarts); }},
+      {"nice", "NICE", "a number from 0 to 19",
+       [](Settings& settings, const RawValue& value) { return assign_whole(settings.nice, value, k_nicest); }},
+      {"memory-floor", "MEMORY_FLOOR", "a number of MiB, 0 for none",
+       [](Settings& settings, const RawValue& value) { return assign_whole(settings.memory_floor_mib, value, k_most_memory_mib); }},
       {"memory", "MEMORY", "a number of MiB, 0 for half of the machine's", assign_memory},
       {"retry-delay", "RETRY_DELAY", "a number of seconds, 0 for none", assign_retry_delay},
       {"flaky", "FLAKY", "\"pass\" or \"fail\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.flaky, value, {"pass", "fail"}); }},
       {"scope", "SCOPE", "\"all\" or \"asked\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.scope, value, {"all", "asked"}); }},
-      {"start-method", "START_METHOD", "\"forkserver\", \"fork\" or \"spawn\"",
-       [](Settings& settings, const RawValue& value) { return assign_choice(settings.start_method, value, {"forkserver", "fork", "spawn"}); }},
+      {"start-method", "START_METHOD", "\"forkserver\", \"fork\", \"spawn\" or \"auto\"",
+       [](Settings& settings, const RawValue& value) { return assign_choice(settings.start_method, value, {"forkserver", "fork", "spawn", "auto"}); }},
       {"python", "PYTHON", "the path of a Python interpreter or virtual environment", assign_python},
   };
   return keys;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t k_output_bytes = 256u << 10;
 constexpr Milliseconds k_eof_grace{1000};
+constexpr std::size_t k_title_room = 240;     // for what `ps` shows: the test that runs
 
 core::Result<std::pair<core::UniqueFd, core::UniqueFd>> make_pipe() {
   int ends[2];
@@ -47,7 +48,7 @@ core::Result<std::unique_ptr<ForkserverProcess>> ForkserverProcess::spawn(Loop& 
   if (auto opened = self->channel_.open(std::move(sockets->first)); !opened) return std::move(opened).error();
   SpawnRequest request;
   request.executable = spec.executable;
-  request.arguments = {spec.executable, "--channel-fd", std::to_string(k_extra_fd), "--python", spec.python};
+  request.arguments = {spec.executable, "--channel-fd", std::to_string(k_extra_fd), "--python", spec.python, "--room", std::string(k_title_room, '.')};
   request.env = &spec.env;
   request.cwd = spec.cwd;
   request.output_fd = child_output.get();

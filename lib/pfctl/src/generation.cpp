@@ -73,6 +73,7 @@ core::Status Generation::start() {
   request.cwd = plan_.spec.cwd;
   request.program = plan_.program;
   request.umask = plan_.umask;
+  request.spare = !plan_.single_use;
   process_->boot(request);
   deadline_.start(plan_.deadline);
   stop_watch_.start(k_look, k_look);

@@ -30,6 +30,7 @@ BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
   if (request.options.boot_timeout_s > 0) plan.deadline = milliseconds_of(request.options.boot_timeout_s);
   plan.scope = scope_of(request.argv, request.cwd);
   if (settings_.scope_all) plan.scope = BootScope{{}, true};
+  plan.single_use = request.options.start_method == "fork";
   return plan;
 }
 
@@ -47,6 +48,7 @@ BootPlan GenerationPool::plan_for(const Wait& wait) const {
   BootPlan plan = plan_for(request);
   plan.replaces = wait.stale;
   if (wait.stale) plan.why = wait.stale_reason;
+  else if (plan.single_use) plan.why = "start method fork: collected for this run";
   else plan.why = generations_.empty() ? "no generation yet" : "none of the generations has these options and this environment";
   const std::optional<BootScope> needed = wait.user->needed_scope();
   if (const Generation* stale = wait.stale ? find(*wait.stale) : nullptr; stale != nullptr && !needed) {
@@ -108,7 +110,7 @@ void GenerationPool::on_generation_ready(Generation& generation) {
   }
   if (!generation.plan().background) failed_scope_.reset();   // something has changed since
   succeed_in_background(generation);
-  dismiss_superseded(generation);
+  if (!generation.plan().single_use) dismiss_superseded(generation);
   evict();
   advance_all_later();
 }
@@ -196,7 +198,7 @@ bool GenerationPool::has_fresh(const BootPlan& plan) const {
   const std::string key = generation_key(plan.spec.env, plan.argv, plan.spec.cwd);
   return std::any_of(generations_.begin(), generations_.end(), [&](const auto& generation) {
     const BootPlan& made = generation->plan();
-    if (!generation->usable() || made.spec.cwd != plan.spec.cwd || generation->key() != key || !covers(made.scope, plan.scope)) return false;
+    if (!generation->usable() || made.single_use || made.spec.cwd != plan.spec.cwd || generation->key() != key || !covers(made.scope, plan.scope)) return false;
     const InputSet& inputs = *generation->inputs();
     if (inputs.environment_change(plan.spec.env)) return false;
     return inputs.is_certainly_unchanged() || (inputs.size() <= k_inline_check_files && !inputs.file_change());
@@ -217,7 +219,7 @@ void GenerationPool::evict() {
     std::size_t usable = 0;
     Generation* oldest = nullptr;
     for (const auto& generation : generations_) {
-      if (!generation->usable()) continue;
+      if (!generation->usable() || generation->plan().single_use) continue;
       ++usable;
       if (generation->users() == 0 && (oldest == nullptr || generation->last_used() < oldest->last_used())) oldest = generation.get();
     }

@@ -34,8 +34,10 @@ void GenerationPool::acquire(std::int64_t run_id, GenerationUser& user) {
 void GenerationPool::release(std::int64_t run_id) {
   waits_.erase(run_id);
   if (const auto found = uses_.find(run_id); found != uses_.end()) {
-    if (found->second.generation != nullptr) found->second.generation->remove_user();
+    Generation* generation = found->second.generation;
     uses_.erase(found);
+    if (generation != nullptr && generation->plan().single_use) generation->dismiss();
+    if (generation != nullptr) generation->remove_user();
   }
   start_background();
 }
@@ -52,6 +54,9 @@ std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) co
   for (const auto& generation : generations_) {
     const bool booting = generation->state() == GenerationState::booting && !generation->dismissed();
     if (!booting && !generation->usable()) continue;
+    // "fork": collected for this run and used by no other.
+    const bool own = wait.own_boot && wait.waits_for == generation->id();
+    if ((generation->plan().single_use || request.options.start_method == "fork") && !own) continue;
     GenerationCandidate candidate;
     candidate.id = generation->id();
     candidate.booting = booting;
@@ -61,7 +66,7 @@ std::vector<GenerationCandidate> GenerationPool::candidates(const Wait& wait) co
     candidate.covers = generation->plan().spec.cwd == request.cwd && covers(scope, wait.scope);
     candidate.wider = !needed && candidate.covers && !covers(wait.scope, scope);
     // What was booted for this very run is used by it, whatever its conftest did to the environment meanwhile.
-    if (wait.own_boot && wait.waits_for == candidate.id) {
+    if (own) {
       candidate.suits = candidate.covers = true;
       candidate.wider = false;
     }
@@ -245,7 +250,7 @@ bool GenerationPool::takes_runs(std::int64_t generation_id) const {
 std::vector<GenerationWish> GenerationPool::wishes() const {
   std::vector<GenerationWish> out;
   for (const auto& generation : generations_) {
-    if (!generation->usable()) continue;
+    if (!generation->usable() || generation->plan().single_use) continue;
     const BootPlan& plan = generation->plan();
     GenerationWish wish{generation->id(), {}, plan.scope};
     wish.request.argv = plan.argv;

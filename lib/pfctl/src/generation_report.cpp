@@ -22,13 +22,19 @@ core::OsStrings names_of(const core::Environment& env) {
 void Generation::note_image(core::BootReady& ready) {
   for (const core::ImageThread& thread : ready.threads) {
     log_.line("generation " + std::to_string(id_) + ": importing the suite started the thread " + in_parentheses(thread) +
-              "; no run has it: start it in a fixture");
+              "; no fork has it: start it in a fixture, or spawn workers (--start-method spawn)");
   }
   std::vector<std::string> nodeids = std::exchange(ready.nodeids, {});
   std::vector<core::InputFile> inputs = std::exchange(ready.inputs, {});
   image_ = ready;
   ready.nodeids = std::move(nodeids);
   ready.inputs = std::move(inputs);
+}
+
+std::vector<std::string> Generation::threads() const {
+  std::vector<std::string> out;
+  for (const core::ImageThread& thread : image_.threads) out.push_back(in_parentheses(thread));
+  return out;
 }
 
 core::GenerationReport Generation::report(TimePoint now) const {

@@ -29,6 +29,8 @@ core::Result<core::UniqueFd> duplicate(const core::UniqueFd& fd) {
   return copy;
 }
 
+std::string more_of(std::size_t threads) { return threads > 1 ? " and " + std::to_string(threads - 1) + " more" : ""; }
+
 core::ErrorEvent error_event(std::string code, std::string message, std::string hint, std::int64_t exit_code) {
   core::ErrorEvent event;
   event.code = std::move(code);
@@ -68,9 +70,21 @@ void Run::on_phase(std::string_view name, const std::string& detail) {
 
 void Run::on_generation(Generation& generation) {
   generation_id_ = generation.id();
+  choose_start_method(generation);
   if (auto forked = fork_on(generation); !forked) {
     end_early(error_event("fork-failed", forked.error().message, "see `ulimit -n`", k_exit_not_started));
   }
+}
+
+// A fork has the thread that forks and no other: what the others held stays held.
+void Run::choose_start_method(const Generation& generation) {
+  std::string& method = request_.options.start_method;
+  const bool automatic = method == "auto";
+  if (automatic) method = generation.threads().empty() ? "forkserver" : "spawn";
+  if (generation.threads().empty() || (method == "spawn" && !automatic)) return;
+  const std::string thread = "importing the suite started the thread " + generation.threads().front() + more_of(generation.threads().size());
+  if (automatic) on_phase("run", "workers are spawned: " + thread);
+  else if (booted_) on_phase("run", thread + ", which no forked worker has (--start-method auto or spawn)");
 }
 
 core::Status Run::fork_on(Generation& generation) {

@@ -1,9 +1,11 @@
 // A run's conversations: the controller's channel, the workers' channels, and the client's pressure on both.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <pfcore/frame_socket.hpp>
 
+#include <pfctl/machine_memory.hpp>
 #include <pfctl/run.hpp>
 
 #include "run_plan.hpp"
@@ -124,6 +126,16 @@ core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, 
   return board;
 }
 
+std::string Run::memory_shortage() {
+  constexpr std::int64_t k_mib = 1 << 20;
+  const std::int64_t floor = memory_floor_bytes(request_.options.memory_floor_mib);
+  const auto free = floor > 0 ? free_memory_bytes() : std::nullopt;
+  if (!free || *free >= floor) return {};
+  return std::to_string(*free / k_mib) + " MiB of memory are free, and no worker is begun below " + std::to_string(floor / k_mib) + " (memory-floor)";
+}
+
+std::int64_t Run::oom_kills() { return ctl::oom_kills(); }
+
 bool Run::respawn(std::size_t slot) {
   auto end = open_worker(slot);
   if (!end) return false;
@@ -193,9 +205,11 @@ void Run::on_controller_message(std::string_view type, const core::Value& root) 
   } else if (type == core::WorkerStarted::k_type) {
     with<core::WorkerStarted>(root, [&](const core::WorkerStarted& started) { state_->on_worker_started(started.slot, started.pid, now); });
   } else if (type == core::WorkerExited::k_type) {
-    with<core::WorkerExited>(root, [&](const core::WorkerExited& exited) {
+    with<core::WorkerExited>(root, [&](core::WorkerExited exited) {
       drain_worker(exited.slot);
-      state_->on_worker_exited(exited.slot, exited.pid, static_cast<int>(exited.status), now);
+      const auto [slot, pid, status] = std::tuple(exited.slot, exited.pid, static_cast<int>(exited.status));
+      state_->note_last_words(std::move(exited));
+      state_->on_worker_exited(slot, pid, status, now);
     });
   } else if (type == core::ControllerFinished::k_type) {
     with<core::ControllerFinished>(root, [&](const core::ControllerFinished& finished) {

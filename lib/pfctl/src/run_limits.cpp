@@ -24,6 +24,7 @@ void RunState::tick(TimePoint now, bool sources_paused) {
   advance_silence(now);
   advance_deadlines(now);
   if (!sources_paused) advance_time_limits(now);
+  advance_hang_dumps(now);
   start_held_workers();
   advance_leaving(now);
   send_progress(now);

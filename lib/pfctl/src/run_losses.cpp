@@ -12,7 +12,7 @@
 namespace pf::ctl {
 namespace {
 
-constexpr std::size_t k_restarts_per_worker = 4;
+constexpr std::int64_t k_restarts_per_worker = 4;
 constexpr std::uint32_t k_barren_starts = 3;
 
 std::string_view phase_name(core::ItemPhase phase) {
@@ -82,6 +82,11 @@ void RunState::on_worker_exited(std::int64_t index, std::int64_t pid, int status
   check_left(now);
 }
 
+void RunState::note_last_words(core::WorkerExited words) {
+  Slot* slot = find_slot(words.slot);
+  if (slot != nullptr && !slot->exited && slot->pid == words.pid) slot->words = std::move(words);
+}
+
 bool RunState::on_orphan_exited(std::int64_t pid, int status, TimePoint now) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].exited || slots_[i].pid != pid) continue;
@@ -102,6 +107,14 @@ std::optional<std::uint32_t> RunState::lost_item(std::size_t slot, std::int64_t 
   return view.item;
 }
 
+// Who sent a SIGKILL is not told; the kernel counts those that it sends itself for want of memory.
+std::string RunState::end_of_worker(int status) {
+  std::string text = describe_wait_status(status);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || effects_.oom_kills() <= oom_kills_) return text;
+  ++oom_kills_;
+  return text + ", probably by the kernel, since memory ran out";
+}
+
 void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
   Slot& slot = slots_[index];
   slot.state = SlotState::gone;
@@ -115,19 +128,36 @@ void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
       text = slot.cause + " in worker '" + name + "' " + running;
     } else {
       const bool killed_for_cause = slot.limit == TimeLimit::none && !slot.cause.empty();
-      text = "worker '" + name + "' crashed " + running + ": " + (killed_for_cause ? slot.cause : describe_wait_status(status));
+      text = "worker '" + name + "' crashed " + running + ": " + (killed_for_cause ? slot.cause : end_of_worker(status));
     }
     const std::uint32_t tries = std::max(board_->tries(*item), 1u);
     if (tries <= setup_.options.retries && stage_ == Stage::running && !board_->stopped()) {
       tell_lost_try(*item, name, tries, std::move(text));
       board_->put_back(*item);
     } else {
-      blame(*item, name, phase_name(board_->slot(index).phase), tries, std::move(text));
+      blame(*item, name, phase_name(board_->slot(index).phase), tries, std::move(text), std::move(slot.words));
     }
+  } else if (!slot.words.cause.empty() && cancel_ == Cancel::none) {
+    // A worker that never came to an item: its controller knows why.
+    start_problem_ = "worker '" + worker_name(index) + "': " + slot.words.cause;
+    effects_.to_client(core::encode(core::PhaseEvent{"run", start_problem_, 0}));
+    if (!slot.words.stacks.empty()) effects_.to_client(core::encode(core::OutputEvent{2, slot.words.stacks}));
+    stop_board(start_problem_);
   }
   if (!may_replace(index)) return;
+  if (restarts_ >= most_restarts()) {
+    // In xdist's words.
+    stop_board(restarts_ == 0 ? "worker " + worker_name(index) + " crashed and worker restarting disabled"
+                              : "maximum crashed workers reached: " + std::to_string(restarts_));
+    return;
+  }
   ++restarts_;
   const std::uint32_t barren = slot.any_result || item ? 0 : slot.barren_starts + 1;
+  if (must_wait_for_memory()) {
+    slot = Slot{};
+    slot.state = SlotState::held;
+    return;
+  }
   if (!effects_.respawn(index)) {
     if (start_problem_.empty()) start_problem_ = "a lost worker could not be replaced: no file descriptors left";
     return;
@@ -141,7 +171,14 @@ bool RunState::may_replace(std::size_t index) const {
   const Slot& slot = slots_[index];
   if (stage_ != Stage::running || cancel_ != Cancel::none || controller_gone_ || slot.in_controller) return false;
   if (!board_ || board_->stopped() || !board_->has_work(index)) return false;
-  return slot.barren_starts < k_barren_starts && restarts_ < std::max(k_restarts_per_worker * slots_.size(), tally_.total());
+  return slot.barren_starts < k_barren_starts;
+}
+
+// Without a number of its own a run goes on as long as its items last: each lost worker takes one of them along.
+std::int64_t RunState::most_restarts() const noexcept {
+  if (setup_.options.max_worker_restart >= 0) return setup_.options.max_worker_restart;
+  if (selected_.max_worker_restart >= 0) return selected_.max_worker_restart;
+  return std::max(k_restarts_per_worker * static_cast<std::int64_t>(slots_.size()), static_cast<std::int64_t>(tally_.total()));
 }
 
 // A try that took its worker with it and that another one follows: no result.
@@ -162,14 +199,16 @@ void RunState::tell_lost_try(std::uint32_t item, std::string worker, std::uint32
   deliver(std::move(result), std::move(worker));
 }
 
-void RunState::blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text) {
+void RunState::blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text,
+                     core::WorkerExited words) {
   core::PhaseReport phase;
   phase.when = when;
   phase.outcome = "failed";
   phase.category = "failed";
   phase.letter = "F";
   phase.word = "FAILED";
-  phase.longrepr = text;
+  phase.longrepr = words.stacks.empty() ? text : text + "\n\n" + words.stacks;
+  phase.sections = std::move(words.sections);
   phase.reason = text;
   phase.headline = headline_of(selected_.nodeids[item]);
   core::ItemResult result;

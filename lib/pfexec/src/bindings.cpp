@@ -4,10 +4,13 @@
 #include <pybind11/stl.h>
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string>
 #include <utility>
+
+#include <pfcore/stack_signal.hpp>
 
 #include "conversions.hpp"
 #include "controller.hpp"
@@ -16,6 +19,7 @@
 #include "page_rehearsal.hpp"
 #include "pause.hpp"
 #include "process_state.hpp"
+#include "process_title.hpp"
 #include "python_adapter.hpp"
 #include "stat_recorder.hpp"
 #include "worker.hpp"
@@ -61,6 +65,39 @@ void send_controller_finished(std::int64_t exit_code, const py::bytes& output, d
   PageRehearsal::instance().note();
 }
 
+py::object start_fork(double collects_within_s) {
+  const auto work = fork_worker(collects_within_s);
+  if (!work) return py::none();
+  return event_to_python(*work);
+}
+
+void start_program(const py::bytes& identity, const py::list& environment, const py::tuple& streams, double collects_within_s) {
+  WorkerProgram program;
+  program.identity = bytes_from(identity);
+  for (const py::handle entry : environment) program.environment.push_back(bytes_from(entry));
+  for (std::size_t i = 0; i < 3; ++i) program.streams[i] = streams[i].cast<int>();
+  program.collects_within_s = collects_within_s;
+  spawn_worker(std::move(program));
+}
+
+void attach_worker() {
+  ProcessState& state = ProcessState::current();
+  state.board->board().attach(state.slot, ::getpid());
+}
+
+// (stdout, stderr, stacks) as numbers; -1 without them.
+py::tuple last_words_files() {
+  const LastWords& words = ProcessState::current().last_words;
+  return py::make_tuple(words.out.get(), words.err.get(), words.stacks.get());
+}
+
+void note_sections(const py::object& sections) {
+  LastWords& words = ProcessState::current().last_words;
+  if (words.valid()) words.note_sections(sections_from_python(sections));
+}
+
+void note_output(const py::bytes& output) { ProcessState::current().last_words.note_output(bytes_from(output)); }
+
 py::object number_or_none(std::optional<std::uint32_t> item) {
   if (!item || *item == core::k_no_item) return py::none();
   return py::int_(*item);
@@ -68,6 +105,7 @@ py::object number_or_none(std::optional<std::uint32_t> item) {
 
 py::object claim() {
   while (worker_reserve() && !worker_acquire()) {
+    set_title_detail("waits for a resource");
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
   const auto next = worker_claim();
@@ -85,7 +123,17 @@ double cpu_since_mark() {
   return now - std::exchange(phase_cpu_mark(), now);
 }
 
-std::uint32_t start_item(std::uint32_t item) {
+// The test's name where `ps` shows it. A node id that is no text (pytest 9.2 has objects) is one on demand.
+void show_item(const py::handle& nodeid) {
+  const py::str text = PyUnicode_Check(nodeid.ptr()) ? py::reinterpret_borrow<py::str>(nodeid) : py::str(nodeid);
+  Py_ssize_t size = 0;
+  const char* utf8 = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (utf8 == nullptr) PyErr_Clear();            // lone surrogates
+  else set_title_detail({utf8, static_cast<std::size_t>(size)});
+}
+
+std::uint32_t start_item(std::uint32_t item, const py::handle& nodeid) {
+  show_item(nodeid);
   phase_cpu_mark() = cpu_s();
   return begin_item(item);
 }
@@ -109,6 +157,7 @@ void finish_worker(const std::string& interrupted, std::int64_t exit_code, const
   message.interrupted = interrupted;
   message.exit_code = exit_code;
   message.internal_error = internal_error;
+  set_title_detail("leaving");
   send_worker_finished(std::move(message));
 }
 
@@ -132,8 +181,18 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("wait", &wait_for_event);
   module.def("controller_finished", &send_controller_finished);
   module.def("worker_count", &worker_count);
-  module.def("kill_descendants", &kill_descendants);
+  module.def("kill_descendants", [](int grace_ms) { return leftovers_to_python(kill_descendants(grace_ms)); }, py::arg("grace_ms") = 0);
+  module.def("fork_worker", &start_fork);
+  module.def("spawn_worker", &start_program);
+  module.def("tell_worker_exited", [](const py::dict& fields) { tell_worker_exited(exited_from_python(fields)); });
+  module.def("attach", &attach_worker);
+  module.def("last_words", &last_words_files);
+  module.def("note_sections", &note_sections);
+  module.def("note_output", &note_output);
+  module.def("show", [](const std::string& what) { set_title_detail(what); });
   module.def("leave", [](int status) { leave(status); });
+
+  module.attr("STACK_SIGNAL") = core::stack_signal();
 
   module.def("claim", &claim);
   module.def("reserve", [] { return number_or_none(worker_reserve()); });
@@ -153,10 +212,10 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
 namespace {
 
 // The adapter's folder is on sys.path for the import of the package only: the suite never sees it.
-py::module_ import_adapter(const std::string& adapter_dir) {
+py::module_ import_adapter(const std::string& adapter_dir, const char* name) {
   py::list path = py::module_::import("sys").attr("path");
   path.insert(0, adapter_dir);
-  py::module_ adapter = py::module_::import("_pfast_exec.boot");
+  py::module_ adapter = py::module_::import(name);
   path.attr("remove")(adapter_dir);
   return adapter;
 }
@@ -166,7 +225,7 @@ py::module_ import_adapter(const std::string& adapter_dir) {
 core::BootFailed collect_with_pytest(const core::BootRequest& boot, const std::string& adapter_dir) {
   core::BootFailed failed;
   try {
-    const py::module_ adapter = import_adapter(adapter_dir);
+    const py::module_ adapter = import_adapter(adapter_dir, "_pfast_exec.boot");
     const py::tuple ended = adapter.attr("run")(boot_to_python(boot));
     failed.exit_code = ended[0].cast<std::int64_t>();
     failed.message = ended[1].cast<std::string>();
@@ -180,6 +239,22 @@ core::BootFailed collect_with_pytest(const core::BootRequest& boot, const std::s
     leave(70);
   }
   return failed;
+}
+
+void run_worker_with_pytest(const core::WorkerBoot& boot, const std::string& adapter_dir) {
+  core::WorkerFinished failed;
+  try {
+    py::dict work = request_to_python(0, boot.request);
+    work["slot"] = boot.slot;
+    work["workers"] = boot.workers;
+    work["opaque"] = boot.opaque;
+    work["identity"] = py::bytes(boot.identity);
+    (void)import_adapter(adapter_dir, "_pfast_exec.own_session").attr("run_spawned")(work);
+    failed.internal_error = "the worker's session ended before it began\n";
+  } catch (const py::error_already_set& error) {
+    failed.internal_error = error.what();
+  }
+  send_worker_finished(std::move(failed));
 }
 
 void prepare_spare() noexcept {

@@ -64,9 +64,21 @@ py::list numbers_to(const core::U32List& numbers) {
   return out;
 }
 
+// What a process wrote is bytes; what is no text becomes U+FFFD.
+py::str lossy_text(const std::string& bytes) {
+  return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
+}
+
 struct EventToPython {
   py::tuple operator()(const WorkEvent& work) const {
     return py::make_tuple("work", work.slot, work.in_controller, work.opaque, work.workers);
+  }
+  py::tuple operator()(const SpawnEvent& spawn) const { return py::make_tuple("spawn", spawn.slot); }
+  py::tuple operator()(const GoneEvent& gone) const {
+    py::list sections;
+    for (const auto& [title, text] : gone.exited.sections) sections.append(py::make_tuple(title, lossy_text(text)));
+    const py::tuple exited = py::make_tuple(gone.exited.slot, gone.exited.pid, gone.exited.status, gone.exited.cause);
+    return py::make_tuple("gone", exited, lossy_text(gone.exited.stacks), sections, leftovers_to_python(gone.leftovers), to_bytes(gone.output));
   }
   py::tuple operator()(const core::ReportForward& report) const {
     return py::make_tuple("report", report.item, report.worker, to_bytes_list(report.opaque), report.lost);
@@ -85,6 +97,25 @@ std::string bytes_from(const py::handle& object) {
   if (!PyBytes_Check(object.ptr())) throw py::type_error("expected bytes");
   return {PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))};
 }
+
+py::list leftovers_to_python(const std::vector<Leftover>& leftovers) {
+  py::list out;
+  for (const Leftover& one : leftovers) out.append(py::make_tuple(one.pid, lossy_text(one.name), lossy_text(one.test)));
+  return out;
+}
+
+core::WorkerExited exited_from_python(const py::dict& fields) {
+  core::WorkerExited exited;
+  exited.slot = fields["slot"].cast<std::int64_t>();
+  exited.pid = fields["pid"].cast<std::int64_t>();
+  exited.status = fields["status"].cast<std::int64_t>();
+  exited.cause = text_from(fields["cause"]);
+  exited.stacks = text_from(fields["stacks"]);
+  exited.sections = pairs_from(fields["sections"]);
+  return exited;
+}
+
+Sections sections_from_python(const py::handle& sections) { return pairs_from(sections); }
 
 py::dict boot_to_python(const core::BootRequest& boot) {
   py::dict out;
@@ -116,6 +147,9 @@ py::dict request_to_python(std::int64_t run_id, const core::RunRequest& request)
   options["dist"] = request.options.dist;
   options["reporter"] = request.options.reporter;
   options["color"] = request.options.color;
+  options["start_method"] = request.options.start_method;
+  options["boot_timeout_s"] = request.options.boot_timeout_s;
+  options["hang_dump_s"] = request.options.hang_dump_s;
   options["timeout_s"] = request.options.timeout_s;
   options["retries"] = request.options.retries;
   options["retry_delay_s"] = request.options.retry_delay_s;
@@ -202,7 +236,9 @@ core::Selected selected_from_python(const py::dict& fields) {
   selected.deselected = fields["deselected"].cast<std::int64_t>();
   selected.collect_reports = phases_from(fields["collect_reports"]);
   selected.maxfail = fields["maxfail"].cast<std::int64_t>();
+  selected.max_worker_restart = fields["max_worker_restart"].cast<std::int64_t>();
   selected.inline_run = fields["inline_run"].cast<bool>();
+  selected.own_sessions = fields["own_sessions"].cast<bool>();
   selected.session_over = fields["session_over"].cast<bool>();
   selected.outside_scope = fields["outside_scope"].cast<bool>();
   selected.text_shown = fields["text_shown"].cast<bool>();

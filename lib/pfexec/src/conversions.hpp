@@ -4,10 +4,12 @@
 #include <pybind11/pybind11.h>
 
 #include <string>
+#include <vector>
 
 #include <pfcore/messages.hpp>
 
 #include "controller.hpp"
+#include "last_words.hpp"
 
 namespace pf::exec {
 
@@ -18,7 +20,11 @@ namespace pf::exec {
 [[nodiscard]] core::Selected selected_from_python(const pybind11::dict& fields);
 [[nodiscard]] core::PhaseReport phase_from_python(const pybind11::dict& fields);
 [[nodiscard]] core::WarningReport warning_from_python(const pybind11::dict& fields);
-// ("work", slot, in_controller, opaque, workers) | ("report", item, worker, [bytes], lost) | ("warning", bytes)
+[[nodiscard]] pybind11::list leftovers_to_python(const std::vector<Leftover>& leftovers);   // [(pid, name, node id or "")]
+[[nodiscard]] core::WorkerExited exited_from_python(const pybind11::dict& fields);
+[[nodiscard]] Sections sections_from_python(const pybind11::handle& sections);              // [(title, text)]
+// ("work", slot, in_controller, opaque, workers) | ("spawn", slot)
+// | ("gone", (slot, pid, status, cause), stacks, [(title, text)], leftovers, bytes) | ("report", item, worker, [bytes], lost) | ("warning", bytes)
 // | ("end", [failed], [passed], reason, interrupted)
 [[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
 

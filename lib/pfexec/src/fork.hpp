@@ -1,7 +1,11 @@
-// The only file that forks. Every fork of the warm interpreter goes through fork_python().
+// The only file that forks. Every fork of the warm interpreter goes through fork_python(); a worker that is to be a process of
+// its own is started by exec_self().
 #pragma once
 
 #include <sys/types.h>
+
+#include <string>
+#include <vector>
 
 #include <pfcore/result.hpp>
 
@@ -23,5 +27,16 @@ struct ForkOptions {
 // Forks with the GIL held, from the main thread, with CPython's at-fork hooks around it.
 // Errors: system (EAGAIN, ENOMEM, … the limit that was hit is in the message).
 [[nodiscard]] core::Result<ForkOutcome> fork_python(const ForkOptions& options);
+
+struct ExecOptions {
+  std::vector<std::string> arguments;       // behind the program's name
+  std::vector<std::string> environment;     // "KEY=value"
+  int streams[3];                           // what its stdin, stdout and stderr are to be
+  int channel;                              // its descriptor 3; it has no others
+};
+
+// This very program once more, in a session of its own, with default signal actions. Nothing of the calling process runs in it.
+// Errors: system.
+[[nodiscard]] core::Result<pid_t> exec_self(const ExecOptions& options);
 
 }  // namespace pf::exec

@@ -1,10 +1,13 @@
 #include <pfexec/forkserver.hpp>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "fork.hpp"
@@ -13,6 +16,7 @@
 #include "pause.hpp"
 #include "pidfd.hpp"
 #include "process_state.hpp"
+#include "process_title.hpp"
 #include "python_adapter.hpp"
 
 namespace pf::exec {
@@ -25,6 +29,7 @@ constexpr std::size_t k_fork_fds = 4;          // controller channel, stdin, std
 // The paused process' loop. It owns the children until they are reaped and answers every fork request.
 class PausedForkserver {
  public:
+  explicit PausedForkserver(bool keeps_spare) : keeps_spare_(keeps_spare) {}
   // Returns in a child that has a run to do; the forkserver itself leaves by exit.
   Wake serve();
 
@@ -42,11 +47,24 @@ class PausedForkserver {
   std::vector<struct pollfd> poll_set() const;
   void become_child();
 
+  bool keeps_spare_;
   std::vector<Child> children_;
   // A child forked ahead of time: a run starts by handing it the request instead of paying for a fork.
   core::FrameSocket spare_;
   pid_t spare_pid_ = 0;
 };
+
+// Never less nice than it was, which only root could be. The workers inherit it.
+void be_nice(std::int64_t niceness) {
+  const int wanted = static_cast<int>(std::clamp<std::int64_t>(niceness, 0, 19));
+  if (wanted > ::getpriority(PRIO_PROCESS, 0)) (void)::setpriority(PRIO_PROCESS, 0, wanted);
+}
+
+// As the boot request said: a generation for a single run needs no child for the next one.
+bool& keeps_spare() noexcept {
+  static bool keeps = true;
+  return keeps;
+}
 
 // The request's descriptors become the child's own streams; what came as number 0 is the channel to the daemon.
 Wake wake_from(ReceivedFrame frame) {
@@ -60,6 +78,9 @@ Wake wake_from(ReceivedFrame frame) {
   state.role = Role::controller;
   state.daemon = core::FrameSocket(std::move(frame.fds[0]));
   state.started_s = monotonic_s();
+  set_title("pfast run " + std::to_string(request->run_id), "pfast-run");
+  be_nice(request->request.options.nice);
+  state.request = request->request;
   return Wake{request->run_id, std::move(request->request)};
 }
 
@@ -70,6 +91,7 @@ void PausedForkserver::become_child() {
 }
 
 std::optional<Wake> PausedForkserver::fork_spare() {
+  if (!keeps_spare_) return std::nullopt;
   auto pair = core::make_socket_pair();
   if (!pair) return std::nullopt;              // out of descriptors: the next request forks directly or is refused by name
   auto outcome = fork_python({.own_session = true, .die_with_parent = false, .adopt_orphans = true});
@@ -78,6 +100,7 @@ std::optional<Wake> PausedForkserver::fork_spare() {
     become_child();
     spare_.close();
     pair->first.reset();
+    set_title("pfast spare", "pfast-spare");
     PageRehearsal::instance().replay();
     prepare_spare();
     core::FrameSocket inbox(std::move(pair->second));
@@ -190,14 +213,17 @@ Wake PausedForkserver::serve() {
 Wake pause(const core::BootReady& ready) {
   InputRecorder::instance().stop();
   if (!ProcessState::current().daemon.send(core::encode(ready))) leave(0);
+  set_title("pfast forkserver", {});
+  set_title_detail(std::to_string(ready.nodeids.size()) + " items of " + InputRecorder::instance().root());
   PageRehearsal::instance().prepare();
-  PausedForkserver forkserver;
+  PausedForkserver forkserver(keeps_spare());
   return forkserver.serve();
 }
 
 int run_forkserver(ForkserverOptions options) {
   ProcessState& state = ProcessState::current();
   state.daemon = core::FrameSocket(std::move(options.channel));
+  state.python = options.python;
   auto frame = state.daemon.receive();
   if (!frame || !frame->has_value()) return 0;
   auto document = core::decode_pickle((*frame)->payload, core::Limits::control());
@@ -205,6 +231,9 @@ int run_forkserver(ForkserverOptions options) {
   auto boot = core::decode_as<core::BootRequest>(document->root());
   if (!boot) return 1;
 
+  set_title("pfast forkserver", {});
+  set_title_detail("collecting in " + boot->cwd);
+  keeps_spare() = boot->spare;
   InputRecorder::instance().start();
   core::BootFailed failed = collect_with_pytest(*boot, options.adapter_dir);
   failed.inputs = InputRecorder::instance().inputs();

@@ -31,6 +31,7 @@ class InputRecorder {
 
   // Content of files below this folder is hashed, so that a touch does not make a generation stale.
   void set_root(std::string root);
+  [[nodiscard]] const std::string& root() const noexcept { return root_; }
 
   void add_file(std::string_view path);
   void add_directory(std::string_view path);

@@ -12,6 +12,8 @@
 #include <pfcore/messages.hpp>
 #include <pfcore/run_board.hpp>
 
+#include "last_words.hpp"
+
 namespace pf::exec {
 
 // A run board mapped from a descriptor that the daemon sent. Unmapped with its owner; forks share the mapping.
@@ -36,7 +38,10 @@ struct ProcessState {
   core::FrameSocket daemon;                     // forkserver: its channel; controller: its own; worker: unused
   core::FrameSocket results;                    // where ItemResults go: a worker's channel, or the controller's for an inline run
   std::unique_ptr<MappedBoard> board;
+  core::RunRequest request;                     // that this process works for
+  LastWords last_words;                         // of this worker
   std::size_t slot = 0;
+  std::string python;                           // that the interpreter was started as
   double started_s = 0;                         // CLOCK_MONOTONIC of the fork
 
   [[nodiscard]] static ProcessState& current() noexcept;

@@ -10,6 +10,9 @@ namespace pf::exec {
 // Runs pytest up to the pause. Returns only when pytest ended before it came there, with pytest's exit code.
 [[nodiscard]] core::BootFailed collect_with_pytest(const core::BootRequest& boot, const std::string& adapter_dir);
 
+// Runs the worker that `boot` describes. Returns when its session could not even begin, having told the daemon so.
+void run_worker_with_pytest(const core::WorkerBoot& boot, const std::string& adapter_dir);
+
 // In a spare child: reads what every run reads first. A failure is the run's to tell.
 void prepare_spare() noexcept;
 

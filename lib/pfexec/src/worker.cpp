@@ -73,6 +73,7 @@ std::uint32_t begin_item(std::uint32_t item) {
   const ProcessState& state = ProcessState::current();
   current_item() = core::ItemResult{};
   current_item().item = item;
+  ProcessState::current().last_words.note_sections({});
   // Without a board nothing outlives a try but this process.
   if (state.board != nullptr) current_item().attempt = std::max(state.board->board().tries(item), 1u);
   totals().item_started_s = monotonic_s();

@@ -75,6 +75,10 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.retries = 3;
   message.options.retry_delay_s = 0.5;
   message.options.flaky_fails = true;
+  message.options.max_worker_restart = 4;
+  message.options.nice = 10;
+  message.options.memory_floor_mib = 300;
+  message.options.hang_dump_s = 60;
   message.options.full_report = true;
   message.options.verbose_plan = true;
   message.options.nodeids = {"a.py::test_b", "a.py::test_a"};
@@ -347,7 +351,9 @@ inline core::Selected sample(core::Selected message) {
   message.deselected = 4;
   message.collect_reports = {sample_phase()};
   message.maxfail = 1;
+  message.max_worker_restart = 2;
   message.inline_run = true;
+  message.own_sessions = true;
   message.session_over = true;
   message.outside_scope = true;
   message.text_shown = true;
@@ -378,6 +384,18 @@ inline core::WorkerExited sample(core::WorkerExited message) {
   message.slot = 2;
   message.pid = 4716;
   message.status = 256;
+  message.cause = "it did not collect the suite within 120 s";
+  message.stacks = "Current thread 0x1 (most recent call first):\n";
+  message.sections = {{"Captured stdout call", "so far\n"}};
+  return message;
+}
+
+inline core::WorkerBoot sample(core::WorkerBoot message) {
+  message.slot = 2;
+  message.workers = 8;
+  message.opaque = true;
+  message.request = sample(core::RunRequest{});
+  message.identity = k_bytes;
   return message;
 }
 
@@ -464,7 +482,7 @@ void for_every_message(Visit&& visit) {
        core::CollectedEvent{}, core::ProgressEvent{}, core::OutputEvent{}, core::FinishedEvent{}, core::ErrorEvent{},
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
-       core::WorkerStarted{}, core::WorkerExited{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
+       core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
        core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},
        core::ExplainRequest{}, core::Explanation{});
 }

@@ -61,6 +61,8 @@ struct World final : RunEffects {
   std::size_t budget = 1000;
   std::size_t working = 0;
   bool refuse_respawn = false;
+  std::string shortage;                 // of memory
+  std::int64_t kills = 0;               // by the kernel, for want of memory
   Process process = Process::alive;
   TimePoint now{1000s};
 
@@ -86,6 +88,8 @@ struct World final : RunEffects {
     return std::min(wanted - std::min(working, wanted), budget - std::min(budget, working + others_have));
   }
   void note_workers(std::size_t workers) override { working = workers; }
+  std::string memory_shortage() override { return shortage; }
+  std::int64_t oom_kills() override { return kills; }
   bool respawn(std::size_t slot) override {
     respawned.push_back(slot);
     return !refuse_respawn;

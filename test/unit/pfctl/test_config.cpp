@@ -40,7 +40,8 @@ TEST_SUITE("pfctl/config") {
     const Scratch scratch;
     scratch.file("pyproject.toml",
                  "[project]\nname = 'x'\n[tool.pfast]\nworkers = 3\ndist = 'loadfile'\nreporter = 'pytest'\nttl = 1.5\n"
-                 "boot-timeout = 300\nmemory = 2048\ntimeout = 30\nretries = 2\nscope = 'all'\nstart-method = 'fork'\npython = '.venv'\n");
+                 "boot-timeout = 300\nmemory = 2048\ntimeout = 30\nretries = 2\nscope = 'all'\nstart-method = 'fork'\npython = '.venv'\n"
+                 "max-worker-restart = 3\nnice = 5\nmemory-floor = 100\n");
     const Settings settings = load(scratch);
     CHECK(settings.workers == 3);
     CHECK(settings.dist == "loadfile");
@@ -52,6 +53,9 @@ TEST_SUITE("pfctl/config") {
     CHECK(settings.retries == 2);
     CHECK(settings.scope == "all");
     CHECK(settings.start_method == "fork");
+    CHECK(settings.max_worker_restart == 3);
+    CHECK(settings.nice == 5);
+    CHECK(settings.memory_floor_mib == 100);
     CHECK(settings.python == scratch / ".venv");
     CHECK(settings.sources.at("dist") == scratch / "pyproject.toml:5");
   }
@@ -93,6 +97,8 @@ TEST_SUITE("pfctl/config") {
         {"ttl = nan", "greater than 0"},              {"ttl = inf", "greater than 0"}, {"ttl = true", "not true"},
         {"timeout = -1", "0 for none"},               {"retries = [1]", "an array"},  {"scope = 'some'", "\"asked\""},
         {"python = ''", "the path"},                  {"start-method = 'thread'", "\"forkserver\""},
+        {"nice = 20", "0 to 19"},                     {"nice = -1", "0 to 19"},       {"memory-floor = -1", "0 for none"},
+        {"max-worker-restart = 'many'", "a number"},
         {"reporter = {a = 1}", "a table"},            {"ttl = 1979-05-27", "a date"}, {"start_method = 'fork'", "unknown key"},
     };
     for (const Case& each : cases) {

@@ -115,12 +115,16 @@ struct RunOptions {              // a dict inside RunRequest
   std::string dist = "auto";
   std::string reporter = "native";  // "native" | "pytest"
   std::string color = "auto";    // "auto" | "yes" | "no", as the client's terminal, --color, NO_COLOR … decide
-  std::string start_method = "forkserver";
+  std::string start_method = "forkserver";   // "forkserver" | "fork" | "spawn" | "auto"
   double timeout_s = 0;          // 0 = none
   double boot_timeout_s = 0;     // that a boot for this run may take; 0 = the daemon's own limit
   std::int64_t retries = 0;      // times that a failed item is tried again
   double retry_delay_s = 0;      // between two tries
   bool flaky_fails = false;      // an item that passed after it had failed counts as failed
+  std::int64_t max_worker_restart = -1;   // lost workers that are replaced, then the run ends; -1 = xdist's option in the suite's addopts, else any number
+  std::int64_t nice = 0;         // niceness of the run's processes, at least
+  std::int64_t memory_floor_mib = -1;     // no further worker is begun while less memory is free; -1 = the daemon's own, 0 = none
+  double hang_dump_s = 0;        // the stacks of a worker are written to stderr each time that an item has run so long; 0 = never
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;
   std::vector<std::string> nodeids;  // of what argv selects, only these, in this order; empty = all
@@ -277,6 +281,7 @@ struct BootRequest {
   std::string cwd;
   std::string program;           // "/venv/bin/pytest"
   std::int64_t umask = 022;
+  bool spare = true;             // keep a child that was forked ahead of time
 };
 
 // A file, directory or absent path that the generation depends on, as it was when it was first read.
@@ -375,7 +380,9 @@ struct Selected {
   std::int64_t deselected = 0;
   std::vector<PhaseReport> collect_reports;   // failed and skipped collectors; headline = node id
   std::int64_t maxfail = 0;      // 0 = none
+  std::int64_t max_worker_restart = -1;   // pytest-xdist's option, where it is installed; -1 = not given
   bool inline_run = false;       // the controller is going to run the items itself (-n 0, --pdb, …): no workers
+  bool own_sessions = false;     // every worker begins a session of its own: none of its items may run in the controller
   bool session_over = false;     // nothing is to be run (collection errors, --collect-only, …): Finished follows
   bool outside_scope = false;    // the reason for "fresh" is that the generation's scope does not cover the arguments
   bool text_shown = false;       // pytest prints for itself
@@ -403,6 +410,20 @@ struct WorkerExited {
   std::int64_t slot = 0;
   std::int64_t pid = 0;
   std::int64_t status = 0;       // as waitpid gives it
+  std::string cause;             // why the controller itself ended it, or empty
+  std::string stacks;            // Python's stacks of all its threads, as it was told to write them or as it died; or empty
+  std::vector<std::pair<std::string, std::string>> sections;   // what its item had written so far: title, text
+};
+
+// The first frame to a worker that is a process of its own (start method "spawn"), from its controller. Descriptors: the run
+// board, the worker's channel, then where its captured output, its stacks and its last words go.
+struct WorkerBoot {
+  static constexpr std::string_view k_type = "worker_boot";
+  std::int64_t slot = 0;
+  std::int64_t workers = 1;      // of the run
+  bool opaque = false;           // as in Assign
+  RunRequest request;            // of the run
+  std::string identity;          // bytes: what the controller's Python has to tell the worker's
 };
 
 // One result for the controller's own hooks (reporter pytest). Same content as ItemResult, sent on.

@@ -36,6 +36,7 @@ struct BootPlan {
   std::string root;                         // the daemon's: shortens paths in reasons
   std::string why;                          // "no generation yet", "changed: tests/test_a.py"
   bool background = false;                  // nobody waits for it
+  bool single_use = false;                  // for the run that it is booted for and no other (start method "fork")
   std::optional<std::int64_t> replaces;     // the generation that it succeeds
   std::shared_ptr<const BootPlan> rest;     // of a generation before, which had collected more: to be made again behind this one
 };
@@ -78,6 +79,8 @@ class Generation final : private ForkserverHandler {
   [[nodiscard]] TimePoint boot_started() const noexcept { return boot_started_; }
   [[nodiscard]] TimePoint boot_ended() const noexcept { return boot_ended_; }
   [[nodiscard]] std::size_t items() const noexcept { return items_; }
+  // That were alive after collection: no fork has them. "Thread-1 (module that started it)"
+  [[nodiscard]] std::vector<std::string> threads() const;
   // Set once the state is ready, or failed with a BootFailed: what the boot depended on. Shared with checks on other threads.
   [[nodiscard]] const std::shared_ptr<const InputSet>& inputs() const noexcept { return inputs_; }
   [[nodiscard]] const core::ErrorEvent& failure() const noexcept { return failure_; }

@@ -95,6 +95,8 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
                                                            bool in_controller) override;
   [[nodiscard]] std::size_t free_workers(std::size_t wanted) override { return context_.budget.free_for(id_, wanted); }
   void note_workers(std::size_t workers) override { context_.budget.note(id_, workers); }
+  [[nodiscard]] std::string memory_shortage() override;
+  [[nodiscard]] std::int64_t oom_kills() override;
   [[nodiscard]] bool respawn(std::size_t slot) override;
   void signal_process(std::int64_t pid, int signal_number) override;
   void signal_group(std::int64_t pid, int signal_number) override;
@@ -105,6 +107,7 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   void on_end(Channel& channel, const core::Error& why) override;
   void on_sent(Channel&) override { update_pressure(); }
 
+  void choose_start_method(const Generation& generation);
   [[nodiscard]] core::Status fork_on(Generation& generation);
   [[nodiscard]] const History* known_history(const core::Selected& selected);
   void remember();

@@ -62,6 +62,10 @@ class RunEffects {
   // The run's share of all workers (worker_budget.hpp): how many more it may start of `wanted`, and how many it has.
   [[nodiscard]] virtual std::size_t free_workers(std::size_t wanted) = 0;
   virtual void note_workers(std::size_t workers) = 0;
+  // Why no further worker may be begun now: "100 MiB of memory are free, …". Empty: nothing is in the way.
+  [[nodiscard]] virtual std::string memory_shortage() = 0;
+  // How many processes the kernel has killed for want of memory (machine_memory.hpp).
+  [[nodiscard]] virtual std::int64_t oom_kills() = 0;
   // A fresh channel for the slot, and SpawnWorker. False: no descriptors left.
   [[nodiscard]] virtual bool respawn(std::size_t slot) = 0;
   virtual void signal_process(std::int64_t pid, int signal_number) = 0;
@@ -89,6 +93,8 @@ class RunState {
   void on_inline_result(core::ItemResult result, TimePoint now);
   void on_controller_warning(const core::WarningReport& warning);
   void on_worker_started(std::int64_t slot, std::int64_t pid, TimePoint now);
+  // What the controller knows of a worker's end; said right before on_worker_exited.
+  void note_last_words(core::WorkerExited words);
   // The worker's channel has been drained.
   void on_worker_exited(std::int64_t slot, std::int64_t pid, int status, TimePoint now);
   void on_controller_finished(const core::ControllerFinished& finished, TimePoint now);
@@ -146,6 +152,9 @@ class RunState {
     TimePoint limit_at{};
     std::uint32_t limit_item = core::k_no_item;
     std::string cause;                      // why the daemon itself killed the worker
+    core::WorkerExited words;               // of a worker that is gone
+    std::uint32_t dumped_item = core::k_no_item;   // whose stacks were asked for, and how often
+    std::int64_t dumps = 0;
   };
 
   // run_workers.cpp
@@ -153,6 +162,8 @@ class RunState {
   [[nodiscard]] std::size_t wanted_workers() const;
   void note_workers();
   void start_held_workers();
+  [[nodiscard]] bool must_wait_for_memory();
+  [[nodiscard]] std::int64_t most_restarts() const noexcept;
 
   // run_state.cpp
   void maybe_end(TimePoint now);
@@ -174,7 +185,9 @@ class RunState {
   // run_losses.cpp
   [[nodiscard]] Slot* find_slot(std::int64_t slot) noexcept;
   void lose_worker(std::size_t slot, int status, TimePoint now);
-  void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text);
+  [[nodiscard]] std::string end_of_worker(int status);
+  void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text,
+             core::WorkerExited words = {});
   void tell_lost_try(std::uint32_t item, std::string worker, std::uint32_t attempt, std::string text);
   [[nodiscard]] std::optional<std::uint32_t> lost_item(std::size_t slot, std::int64_t pid) const;
   [[nodiscard]] bool may_replace(std::size_t slot) const;
@@ -188,6 +201,7 @@ class RunState {
   void advance_silence(TimePoint now);
   void advance_time_limits(TimePoint now);
   void advance_leaving(TimePoint now);
+  void advance_hang_dumps(TimePoint now);   // run_hang_dumps.cpp
   void read_time_limits();
   [[nodiscard]] double time_limit_s(std::uint32_t item) const noexcept;
   void kill_slot(std::size_t slot, std::string cause);
@@ -217,7 +231,9 @@ class RunState {
   double session_s_ = 0;
 
   std::int64_t failed_reports_ = 0;         // as pytest counts for --maxfail
-  std::size_t restarts_ = 0;
+  std::int64_t restarts_ = 0;
+  std::int64_t oom_kills_ = 0;              // seen so far
+  bool told_shortage_ = false;
   std::string stop_reason_;
   std::string fault_;                       // what makes the run's end no normal one; named to the client
   std::string start_problem_;               // why a worker could not be started

@@ -26,7 +26,7 @@ def run(boot: Mapping[str, Any]) -> tuple[int, str]:
     program = os.fsdecode(boot["program"])
     argv = [os.fsdecode(arg) for arg in boot["argv"]]
     sys.argv[:] = [program, *argv]
-    _look_like_the_pytest_script(program)
+    look_like_the_pytest_script(program)
 
     recording = environ.start_recording()
     randomness.start_watching()
@@ -57,7 +57,7 @@ def _collect(boot: Mapping[str, Any], argv: Sequence[str], recording: environ.Re
     return code, ""
 
 
-def _look_like_the_pytest_script(program: str) -> None:
+def look_like_the_pytest_script(program: str) -> None:
     """sys.path[0] and __main__ as the console script `pytest` has them."""
     sys.path.insert(0, os.path.dirname(program))
     main = sys.modules["__main__"]

@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, distribution, junit, options, repair, report_wire, reports, text_options, worker
+from . import coverage_data, distribution, junit, leaks, nodes, options, repair, report_wire, reports, text_options, worker
 from .selection import only_these
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 #: Plugins whose pytest_runtest_logreport is brought up to date without seeing every report.
 _KNOWN_REPORT_READERS = ("Session", "TerminalReporter", "LFPlugin", "LoggingPlugin", "RunHooks")
+
+#: Seconds that a worker which collects for itself may take, when the run does not say.
+_COLLECTING_S = 120.0
+#: A helper that waits for the end of a pipe leaves by itself: it is given the time.
+_LEFTOVER_GRACE_MS = 100
 
 #: An own controller runs its items itself when the user wants to talk to them.
 _INTERACTIVE = ("usepdb", "trace")
@@ -56,9 +61,12 @@ class Controller:
         self.only_junit = False
         self._junit: junit.ControllerPart | None = None
         self._republishing = False
-        self._nodes: dict[str, worker.Node] = {}
+        #: Of a lost worker, by its name: what its item had captured, and its stacks.
+        self._last_words: dict[str, tuple[list[tuple[str, str]], str]] = {}
         self.session_exitstatus: Any = 3
         self.uid = f"{os.getpid():x}{time.time_ns():x}"
+        self.nodes = nodes.Nodes(config, self.uid)
+        self._way_of_workers = "fork"
 
     # -- beginnings ------------------------------------------------------------------------------------------------
 
@@ -84,6 +92,8 @@ class Controller:
 
     def _register(self) -> None:
         self._hooks.controller = self
+        if self.request["options"]["hang_dump_s"] > 0:
+            repair.dump_stacks_on_demand()
         original = self.config._ensure_unconfigure
 
         def unconfigure_and_leave() -> None:
@@ -128,6 +138,10 @@ class Controller:
         option = session.config.option
         errors = session.testsfailed and not option.continue_on_collection_errors
         over = bool(errors or option.collectonly or not session.items)
+        if self.request["options"]["start_method"] == "spawn":
+            self._way_of_workers = "spawn"
+        elif nodes.wants_own_sessions(session.config):
+            self._way_of_workers = "session"
         self._send_selected(over)
         if over:
             return None  # pytest's own loop words it
@@ -160,7 +174,9 @@ class Controller:
                 "deselected": self.deselected,
                 "collect_reports": [describe(report) for report in self.collect_reports] if self.native else [],
                 "maxfail": self.failures_to_stop(),
+                "max_worker_restart": options.xdist_restarts(self.config),
                 "inline_run": self.inline and not over,
+                "own_sessions": self._way_of_workers != "fork",
                 "session_over": over,
                 "outside_scope": self._outside_scope,
                 "text_shown": not self.native,
@@ -184,7 +200,9 @@ class Controller:
                 "deselected": 0,
                 "collect_reports": [],
                 "maxfail": 0,
+                "max_worker_restart": -1,
                 "inline_run": False,
+                "own_sessions": False,
                 "session_over": True,
                 "outside_scope": outside_scope,
                 "text_shown": True,
@@ -217,11 +235,17 @@ class Controller:
             self._junit = junit.ControllerPart(log)
         if self.request["options"]["workers"] != 1 and len(self.items) > 1:
             worker.prepare_basetemp(self.config)
+        if self._way_of_workers != "fork":
+            nodes.serve_other_processes(self.config)
         while True:
             flush_output(self.config)  # a worker is a fork of this process: what is in a buffer would be written by both
             event = _pfexec.wait()
             if event[0] == "work":
                 self._work(session, *event[1:])
+            elif event[0] == "spawn":
+                self._start_worker(session, *event[1:])
+            elif event[0] == "gone":
+                self._on_worker_gone(*event[1:])
             elif event[0] == "report":
                 self._republish(session, *event[1:])
             elif event[0] == "warning":
@@ -234,11 +258,62 @@ class Controller:
         runner = worker.ItemRunner(self, session, opaque=opaque and not in_controller, workers=workers)
         self._hooks.runner = runner
         if in_controller:
+            node = self.nodes.configure(slot, workers)
+            self.nodes.ready(node)
             runner.run_in_controller(slot)
             self._hooks.runner = None
             self._ran_items = True
+            self.nodes.down(slot, None, None)
         else:
             runner.run_as_worker(slot)
+
+    def _start_worker(self, session: Any, slot: int) -> None:
+        workers = _pfexec.worker_count()
+        node = self.nodes.configure(slot, workers)
+        flush_output(self.config)
+        if self._way_of_workers == "fork":
+            work = _pfexec.fork_worker(0.0)
+            if work is not None:
+                self._work(session, *work[1:])
+        else:
+            self._start_own_session(node)
+        self.nodes.ready(node)
+
+    def _start_own_session(self, node: nodes.Node) -> None:
+        from . import image, own_session
+
+        factory = getattr(self.config, "_tmp_path_factory", None)
+        base = str(getattr(factory, "_basetemp", None) or "")
+        identity = own_session.identity_of(node, self.items, self.uid, base)
+        seconds = self.request["options"]["boot_timeout_s"] or _COLLECTING_S
+        if self._way_of_workers == "spawn":
+            environment = [key + b"=" + value for key, value in os.environ._data.items()]  # type: ignore[attr-defined]
+            _pfexec.spawn_worker(identity, environment, repair.client_streams(self.config), seconds)
+            return
+        work = _pfexec.fork_worker(seconds)
+        if work is not None:
+            _, slot, _, opaque, workers = work
+            told = {**self.request, "slot": slot, "workers": workers, "opaque": opaque, "identity": identity}
+            own_session.run_forked(told, self.config, image.baseline())
+
+    def _on_worker_gone(
+        self,
+        exited: tuple[int, int, int, str],
+        stacks: str,
+        sections: list[tuple[str, str]],
+        leftovers: list[tuple[int, str, str]],
+        output: bytes,
+    ) -> None:
+        slot, pid, status, cause = exited
+        show = self.config.option.showcapture
+        shown = [(title, text) for title, text in sections if show == "all" or show in title]
+        if status != 0:
+            self._last_words[f"gw{slot}"] = (sections, stacks)
+        _pfexec.tell_worker_exited(
+            {"slot": slot, "pid": pid, "status": status, "cause": cause, "stacks": stacks, "sections": shown}
+        )
+        leaks.warn(self.config, self.items, f"worker 'gw{slot}'", leftovers)
+        self.nodes.down(slot, output, None if status == 0 else "Not properly terminated")
 
     def _republish(self, session: Any, number: int, name: str, blobs: list[bytes], lost: str) -> None:
         if self._ran_items and not lost:
@@ -246,10 +321,11 @@ class Controller:
         item = self.items[number]
         found = [report_wire.from_wire(self.config, blob, item) for blob in blobs]
         if lost:
-            found.append((worker.lost_report(item, lost), False))
+            sections, stacks = self._last_words.pop(name, ([], ""))
+            found.append((worker.lost_report(item, f"{lost}\n\n{stacks}" if stacks else lost, sections), False))
         if _pfexec.worker_count() > 1:
             for report, _ in found:
-                report.node = self._node(name)
+                report.node = self.nodes.find(name, _pfexec.worker_count())
                 report.worker_id = name
                 report.testrun_uid = self.uid
         if self._junit is not None:
@@ -285,14 +361,9 @@ class Controller:
         finally:
             self._republishing = False
 
-    def _node(self, name: str) -> worker.Node:
-        # One object a worker, as with xdist: reporters use it as a key.
-        if name not in self._nodes:
-            self._nodes[name] = worker.Node(name)
-        return self._nodes[name]
-
     def _end(self, session: Any, failed: list[int], passed: list[int], reason: str, interrupted: bool) -> None:
-        _pfexec.kill_descendants()
+        grace_ms = _LEFTOVER_GRACE_MS if self._ran_items else 0
+        leaks.warn(self.config, self.items, "the run", _pfexec.kill_descendants(grace_ms))
         self._update_last_failed(failed, passed)
         if self._junit is not None:
             self._junit.finish()

@@ -7,6 +7,7 @@ as it does with the files of pytest-xdist's workers.
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 
@@ -22,6 +23,15 @@ def begin_run(config: Any) -> None:
         return
     combining = getattr(controller, "combining_cov", None)
     (combining if combining is not None else controller.cov).erase()
+
+
+def tell_worker(config: Any, workerinput: dict[str, Any]) -> None:
+    """What pytest-cov in a worker with a session of its own asks for: where the controller combines the data."""
+    controller = _controller(config)
+    if controller is not None:
+        workerinput.update(
+            cov_master_host=socket.gethostname(), cov_master_topdir=controller.topdir, cov_master_rsync_roots=[]
+        )
 
 
 def finish_worker(config: Any) -> None:

@@ -15,16 +15,18 @@ import pytest
 
 import _pfexec
 
+from . import nodes
 from .controller import Controller
 from .hooks import RunHooks
 
 if TYPE_CHECKING:
+    from .baseline import Baseline
     from .image import Image
 
 
 def run(image: Image, request: Mapping[str, Any], why: str, outside_scope: bool) -> NoReturn:
     """Runs the request in a new session and ends the process."""
-    _leave_paused_session(image)
+    leave_session(image.config, image.baseline)
     argv = [os.fsdecode(arg) for arg in request["argv"]]
     plugin = FreshSession(request, why, outside_scope)
     code = run_pytest(argv, plugin)
@@ -49,11 +51,12 @@ def run_pytest(argv: list[str], plugin: object) -> int:
         return 1
 
 
-def _leave_paused_session(image: Image) -> None:
-    manager = image.config.pluginmanager.getplugin("capturemanager")
+def leave_session(config: Any, baseline: Baseline) -> None:
+    """Out of a paused session, or a controller's: nothing of it is to be seen by the one that begins."""
+    manager = config.pluginmanager.getplugin("capturemanager")
     if manager is not None:
         manager.stop_global_capturing()
-    image.baseline.restore()
+    baseline.restore()
     _keep_imported_conftests()
 
 
@@ -126,6 +129,7 @@ class FreshSession:
     def pytest_configure(self, config: Any) -> None:
         from .image import WorkerIdentity
 
+        nodes.register_hooks(config)
         if not config.pluginmanager.hasplugin("xdist"):
             config.pluginmanager.register(WorkerIdentity(), "pfast-worker-identity")
         config.pluginmanager.register(self._hooks, "pfast-run")

@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import adopt, distribution, environ, fresh, options, randomness, remains, repair
+from . import adopt, distribution, environ, fresh, nodes, options, randomness, remains, repair
 from .baseline import Baseline
 from .hooks import RunHooks
 from .selection import ItemIndex, NotCovered, Selector
@@ -77,6 +77,7 @@ class Image:
         if namespace is not None:
             self.shape = options.without_run_options(namespace, namespace)
         self._choose_scope(config, namespace)
+        nodes.register_hooks(config)
         if not config.pluginmanager.hasplugin("xdist"):
             config.pluginmanager.register(WorkerIdentity(), "pfast-worker-identity")
 
@@ -131,6 +132,7 @@ class Image:
         options.prepare(session.config)
         self._rehearse(items)
         distribution.prepare(items)
+        nodes.wants_own_sessions(session.config)
         self._keep = (items, session._collection_cache, session._initial_parts)
         ready = self._describe(items)
         changes = environ.changes_since(self._recording.before)
@@ -178,6 +180,12 @@ class Image:
         except NotCovered as refusal:
             return refusal.with_traceback(None)
         return None
+
+
+def baseline() -> Baseline:
+    """The interpreter's state before pytest touched it, of the image that this process is a fork of."""
+    assert _current is not None
+    return _current.baseline
 
 
 def _without_names(argument: str) -> str:

@@ -234,6 +234,15 @@ def neutralise_xdist(config: Any) -> None:
                 setattr(config.option, name, value)
 
 
+def xdist_restarts(config: Any) -> int:
+    """pytest-xdist's --max-worker-restart, in the suite's addopts say; -1: not given, or no number (xdist takes any text)."""
+    given = getattr(config.option, "maxworkerrestart", None)
+    try:
+        return max(int(given), 0) if given is not None else -1
+    except ValueError:
+        return -1
+
+
 def neutralise_run_options(config: Any, defaults: argparse.Namespace) -> None:
     """Takes out of an image's options what belongs to the run that asked for it."""
     for name in (*ADOPTABLE, *RUN_ONLY):

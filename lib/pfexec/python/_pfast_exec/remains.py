@@ -15,6 +15,9 @@ import _pfexec
 _LETTERS = {"debug": "d", "inspect": "i", "interactive": "i", "optimize": "O", "dont_write_bytecode": "B", "no_user_site": "s",
             "no_site": "S", "ignore_environment": "E", "verbose": "v", "bytes_warning": "b", "quiet": "q", "isolated": "I"}  # fmt: skip
 
+#: Threads that no fork misses: the server of pytest-rerunfailures counts what forks count for themselves.
+_NOT_MISSED = ("pytest_rerunfailures",)
+
 
 def watch() -> None:
     """Before the suite is imported: from now on it is noted who starts a thread and who opens a socket."""
@@ -32,10 +35,9 @@ def describe() -> dict[str, Any]:
     """The fields threads, native_threads and flags of the message `ready`."""
     if getattr(threading, "_start_new_thread", None) is _start_noted_thread:
         threading._start_new_thread = _thread.start_new_thread  # type: ignore[attr-defined]
-    threads = list(_python_threads())
     return {
-        "threads": threads,
-        "native_threads": max(0, len(os.listdir("/proc/self/task")) - 1 - len(threads)),
+        "threads": list(_python_threads()),
+        "native_threads": max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames())),
         "flags": list(_flags()),
     }
 
@@ -47,7 +49,8 @@ def _python_threads() -> Iterator[tuple[str, str, str]]:
         known.add(thread.ident or 0)
         if thread is not threading.main_thread():
             module, location = _pfexec.thread_origin(thread)
-            yield thread.name, module or _module_of_target(thread), location
+            if not {module, _module_of_target(thread)}.intersection(_NOT_MISSED):
+                yield thread.name, module or _module_of_target(thread), location
     # Of _thread.start_new_thread, which threading does not know: what it runs is all that can be told.
     for ident, frame in sys._current_frames().items():
         if ident not in known:

@@ -28,11 +28,33 @@ def record_stat() -> None:
     os.stat = _pfexec.wrap_stat(_original_stat)  # type: ignore[assignment]
 
 
-def dump_stacks_on_signal() -> None:
-    """SIGUSR1 writes all threads' stacks to the real stderr, which pytest's capture hides from descriptor 2."""
+def dump_stacks_on_signal(descriptor: int = -1) -> None:
+    """SIGUSR1 writes all threads' stacks to *descriptor*, else to the real stderr, which pytest's capture hides from descriptor 2."""
     global _stacks_descriptor
     _stacks_descriptor = os.dup(2)
-    faulthandler.register(signal.SIGUSR1, file=_stacks_descriptor, all_threads=True, chain=False)
+    target = descriptor if descriptor >= 0 else _stacks_descriptor
+    faulthandler.register(signal.SIGUSR1, file=target, all_threads=True, chain=False)
+
+
+def dump_stacks_on_demand() -> None:
+    """The daemon's signal for a test that runs for long: the stacks go to the client's stderr, and the test goes on."""
+    faulthandler.register(_pfexec.STACK_SIGNAL, file=_stacks_descriptor, all_threads=True, chain=False)
+
+
+def write_last_words(config: Any) -> None:
+    """What a worker would take along when it is lost goes to files that its controller has, too: captured output, stacks."""
+    out, err, stacks = _pfexec.last_words()
+    for capture in fd_captures(config):
+        descriptor = {1: out, 2: err}.get(capture.targetfd, -1)
+        if descriptor < 0:
+            fresh_capture_file(capture)
+        else:
+            _put_under_capture(capture, descriptor)
+    if stacks < 0:
+        return
+    faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=True, chain=False)
+    if faulthandler.is_enabled():
+        faulthandler.enable(file=stacks)
 
 
 def after_fork(request: Mapping[str, Any], changes: Mapping[bytes, bytes | None], config: Any) -> None:
@@ -79,9 +101,21 @@ def fresh_capture_file(capture: Any) -> None:
     if capture.targetfd == 0:
         return
     with tempfile.TemporaryFile(buffering=0) as file:
-        os.dup2(file.fileno(), capture.tmpfile.fileno(), inheritable=False)
+        _put_under_capture(capture, file.fileno())
+
+
+def _put_under_capture(capture: Any, descriptor: int) -> None:
+    os.dup2(descriptor, capture.tmpfile.fileno(), inheritable=False)
     if capture._state == "started":
         os.dup2(capture.tmpfile.fileno(), capture.targetfd)
+
+
+def client_streams(config: Any) -> tuple[int, int, int]:
+    """Descriptors of the client's stdin, stdout and stderr, behind pytest's capture."""
+    streams = [0, 1, 2]
+    for capture in fd_captures(config):
+        streams[capture.targetfd] = capture.targetfd_save
+    return streams[0], streams[1], streams[2]
 
 
 def point_captures_at_client(config: Any) -> None:

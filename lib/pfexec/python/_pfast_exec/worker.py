@@ -8,14 +8,13 @@ import traceback
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 import _pfexec
 
-from . import coverage_data, junit, randomness, repair, report_wire, reports
+from . import coverage_data, junit, nodes, randomness, repair, report_wire, reports
 from .retries import Tries
 from .terminal import CapturedTerminal, silence_in_worker
 
@@ -64,6 +63,8 @@ class ItemRunner:
         self._teardown_passed = report.when == "teardown" and report.passed
         is_flaky = self._tries.judge(report)
         reports.bound_sections(report)
+        if report.sections and report.when != "teardown":
+            _pfexec.note_sections(report.sections)
         # Before it is serialised: asking for the status fails a passed test that has failed subtests.
         renderer = self.controller.renderer
         wordy = is_flaky or renderer.words_passes or self._has_failed_subtests(report)
@@ -100,7 +101,7 @@ class ItemRunner:
         if self._begun is item:
             return  # its tries are begun and ended by run_inline
         self.finish()
-        _pfexec.begin_item(self._numbers[id(item)])
+        _pfexec.begin_item(self._numbers[id(item)], item.nodeid)
 
     def complete(self) -> None:
         self._complete = self._begun is None
@@ -115,7 +116,7 @@ class ItemRunner:
         for place, item in enumerate(session.items):
             nextitem = session.items[place + 1] if place + 1 < len(session.items) else None
             self._complete = False
-            number = _pfexec.begin_item(place)
+            number = _pfexec.begin_item(place, item.nodeid)
             self._begun = item
             self._tries.run(item, number, partial(item.config.hook.pytest_runtest_protocol, item=item, nextitem=nextitem))
             self._begun = None
@@ -136,7 +137,7 @@ class ItemRunner:
             nextitem = items[expected] if expected is not None else None
             protocol = partial(item.config.hook.pytest_runtest_protocol, item=item, nextitem=nextitem)
             self._item = number
-            self._tries.run(item, _pfexec.begin_item(number), protocol)
+            self._tries.run(item, _pfexec.begin_item(number, item.nodeid), protocol)
             if self.session.shouldfail or self.session.shouldstop:
                 _pfexec.stop()
             # What was expected may have gone to another worker meanwhile.
@@ -165,12 +166,14 @@ class ItemRunner:
         """One item, in the controller itself: its own hooks see the reports at once."""
         self._run(slot, finish_session=False)
 
-    def run_as_worker(self, slot: int) -> NoReturn:
+    def run_as_worker(self, slot: int, own_session: str = "") -> NoReturn:
+        """*own_session*: "fork" or "spawn" when this process did not come out of the controller's own session."""
         config = self.config
-        repair.own_exit_functions()
-        for capture in repair.fd_captures(config):
-            repair.fresh_capture_file(capture)
-        randomness.after_fork()
+        if not own_session:
+            repair.own_exit_functions()
+        repair.write_last_words(config)
+        if own_session != "spawn":
+            randomness.after_fork()
         silence_in_worker(config)
         # The worker stops by itself: the daemon's word would come an item too late.
         config.option.maxfail = self.controller.failures_to_stop()
@@ -180,16 +183,17 @@ class ItemRunner:
         for plugin in list(config.pluginmanager.get_plugins()):
             if junit.is_log(plugin):
                 config.pluginmanager.unregister(plugin)
-        self._run(slot, finish_session=True)
+        _pfexec.attach()
+        self._run(slot, finish_session=True, own_session=bool(own_session))
         repair.run_exit_functions()
         _pfexec.leave(0)
         raise SystemExit(0)
 
-    def _run(self, slot: int, finish_session: bool) -> None:
+    def _run(self, slot: int, finish_session: bool, own_session: bool = False) -> None:
         config = self.config
-        identity = Identity(config, f"gw{slot}", self._workers, self.controller.uid)
+        identity = Identity(config, self.controller.nodes.find(f"gw{slot}", self._workers))
         ended = Ended()
-        identity.assume(own_basetemp=finish_session)
+        identity.assume(own_basetemp=finish_session and not own_session)
         try:
             ended.run(self._run_claimed_items)
             ended.run(lambda: self.session._setupstate.teardown_exact(None))
@@ -205,6 +209,8 @@ class ItemRunner:
                 stream.flush()
             except (OSError, ValueError):
                 pass
+        if finish_session and config.workeroutput:
+            ended.run(lambda: _pfexec.note_output(nodes.dumped(config.workeroutput, "config.workeroutput")))
         _pfexec.worker_finished(ended.interrupted, ended.exit_code, ended.internal_error)
 
 
@@ -228,49 +234,27 @@ class Ended:
             self.internal_error = self.internal_error or traceback.format_exc()
 
 
-class Node:
-    """What xdist's reports carry as ``report.node``, as far as reporters read it."""
-
-    def __init__(self, name: str) -> None:
-        self.gateway = SimpleNamespace(id=name, spec=SimpleNamespace(popen=True))
-        self.workerinfo = {
-            "id": name,
-            "version": sys.version,
-            "version_info": tuple(sys.version_info),
-            "sysplatform": sys.platform,
-            "platform": sys.platform,
-            "executable": sys.executable,
-            "cwd": os.getcwd(),
-        }
-
-
 class Identity:
     """Who a worker is, in the places where suites look: environment, config.workerinput, tmp_path's base."""
 
-    def __init__(self, config: Any, name: str, workers: int, uid: str) -> None:
+    def __init__(self, config: Any, node: nodes.Node) -> None:
         self._config = config
-        self._name = name
-        self._count = str(workers)
-        self._uid = uid
+        self._node = node
         self._had: dict[str, str | None] = {}
 
     def assume(self, own_basetemp: bool) -> None:
+        told = self._node.workerinput
         variables = {
-            "PYTEST_XDIST_WORKER": self._name,
-            "PYTEST_XDIST_WORKER_COUNT": self._count,
-            "PYTEST_XDIST_TESTRUNUID": self._uid,
+            "PYTEST_XDIST_WORKER": str(told["workerid"]),
+            "PYTEST_XDIST_WORKER_COUNT": str(told["workercount"]),
+            "PYTEST_XDIST_TESTRUNUID": str(told["testrunuid"]),
         }
         self._had = {key: os.environ.get(key) for key in variables}
         os.environ.update(variables)
-        self._config.workerinput = {
-            "workerid": self._name,
-            "workercount": int(self._count),
-            "testrunuid": self._uid,
-            "mainargv": list(sys.argv),
-        }
-        self._config.workeroutput = {}
+        self._config.workerinput = told
+        self._config.workeroutput = getattr(self._config, "workeroutput", None) or {}
         if own_basetemp:
-            _own_basetemp(self._config, self._name)
+            _own_basetemp(self._config, str(told["workerid"]))
 
     def drop(self) -> None:
         for key, value in self._had.items():
@@ -278,6 +262,7 @@ class Identity:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
+        self._node.workeroutput = self._config.workeroutput
         del self._config.workerinput
         del self._config.workeroutput
 
@@ -297,8 +282,7 @@ def _own_basetemp(config: Any, name: str) -> None:
         factory._basetemp = None
 
 
-def lost_report(item: Any, text: str) -> Any:
+def lost_report(item: Any, text: str, sections: list[tuple[str, str]]) -> Any:
     """The failure of an item whose worker is gone."""
     path, line, domain = item.location
-    return pytest.TestReport(item.nodeid, (path, line, domain), {}, "failed", text, "call")
-
+    return pytest.TestReport(item.nodeid, (path, line, domain), {}, "failed", text, "call", sections=sections)
