@@ -35,12 +35,22 @@ void sync_folder(const std::string& path) {
   if (folder.valid()) (void)::fsync(folder.get());
 }
 
-// Nobody else may be at it: a lock on the file that is going to take the place of the old one.
+constexpr int k_busy = EWOULDBLOCK;
+
+// What the open file is still called. Another daemon may have renamed it between open and lock: then it is the history itself.
+bool is_still_at(const std::string& path, int fd) {
+  struct stat there;
+  struct stat own;
+  return ::fstat(fd, &own) == 0 && ::lstat(path.c_str(), &there) == 0 && own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+// Nobody else may be at it: a lock on the file that is going to take the place of the old one. k_busy: somebody is.
 core::Status replace_file(const std::string& path, std::string_view bytes) {
   const std::string fresh = path + ".new";
   core::UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (!file.valid()) return core::Error::from_errno("open '" + fresh + "'", errno);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return core::Error::from_errno("lock '" + fresh + "'", errno);
+  if (!is_still_at(fresh, file.get())) return core::Error::from_errno("lock '" + fresh + "'", k_busy);
   core::Status status = core::ok_status();
   if (::ftruncate(file.get(), 0) != 0) status = core::Error::from_errno("empty '" + fresh + "'", errno);
   if (status) status = write_all(file.get(), bytes);
@@ -120,7 +130,6 @@ void HistoryStore::save() {
   is_dirty_ = false;
   is_writing_ = true;
   auto job = std::make_shared<Writing>(Writing{path_, history_.encode(), core::ok_status(), {}});
-  history_.settle();
   loop_.queue_work([job] { write(*job); },
                    [job, alive = alive_] {
                      if (*alive != nullptr) (*alive)->on_written(*job);
@@ -129,8 +138,14 @@ void HistoryStore::save() {
 
 void HistoryStore::on_written(const Writing& job) {
   is_writing_ = false;
-  if (job.status) known_ = job.identity;
-  else log_.line("history '" + path_ + "' is not written: " + job.status.error().message);
+  if (job.status) {
+    known_ = job.identity;
+    if (!is_dirty_) history_.settle();   // what is not in the file stays ours, whatever others write meanwhile
+  } else if (job.status.error().sys_errno == k_busy) {
+    touch();
+  } else {
+    log_.line("history '" + path_ + "' is not written: " + job.status.error().message);
+  }
 }
 
 HistoryStore* HistoryStores::find(const std::string& path) {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,6 +88,46 @@ TEST_SUITE("pfctl/history_store") {
     run_test(*store, "a");
     store.reset();
     CHECK(written(stage.path).find("a") != nullptr);
+  }
+
+  TEST_CASE("while another daemon writes, a store waits for its turn and loses nothing") {
+    Stage stage;
+    stage.scratch.file("history-1.new", "");
+    const core::UniqueFd others(::open((stage.path + ".new").c_str(), O_WRONLY | O_CLOEXEC));
+    REQUIRE(::flock(others.get(), LOCK_EX | LOCK_NB) == 0);
+    auto store = stage.open();
+    run_test(*store, "a");
+    Timer unlock(*stage.loop, [&] {
+      CHECK_FALSE(std::filesystem::exists(stage.path));
+      (void)::flock(others.get(), LOCK_UN);
+    });
+    unlock.start(1200ms);
+    REQUIRE(stage.runs_until_written());
+    CHECK(written(stage.path).find("a") != nullptr);
+    CHECK(stage.logged().empty());
+  }
+
+  TEST_CASE("a write that failed leaves its records to the next one") {
+    Stage stage;
+    std::filesystem::create_directories(stage.path + ".new");
+    auto store = stage.open();
+    run_test(*store, "a");
+    Timer moment(*stage.loop, [&] {
+      if (!stage.logged().empty()) stage.loop->stop();
+    });
+    moment.start(10ms, 10ms);
+    stage.loop->run();
+    moment.stop();
+    std::filesystem::remove(stage.path + ".new");
+    History restored;                                  // from elsewhere, without it
+    restored.change("z")->call_s = 6;
+    stage.scratch.file("history-1", restored.encode());
+    run_test(*store, "b");
+    store.reset();
+    const History all = written(stage.path);
+    CHECK(all.find("a") != nullptr);
+    CHECK(all.find("b") != nullptr);
+    CHECK(all.find("z") != nullptr);
   }
 
   TEST_CASE("without a change nothing is written") {
