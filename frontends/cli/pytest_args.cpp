@@ -75,6 +75,7 @@ class Reader {
     else if (text == "--no-fold-skipped") style.fold_skips = false;
     else if (text == "--xfail-tb") style.xfail_tb = true;
     else if (text == "--force-short-summary") style.short_reasons = true;
+    else if (text == "--full-trace" || text == "--fulltrace") style.full_trace = true;
     else if (text == "--pdb" || text == "--trace") out_.interactive = true;
     else return false;
     return true;

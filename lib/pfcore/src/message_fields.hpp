@@ -185,6 +185,7 @@ void fields(auto& v, Message<OutputEvent> auto& m) {
 void fields(auto& v, Message<FinishedEvent> auto& m) {
   v.field("exit_code", m.exit_code);
   v.field("reason", m.reason);
+  v.field("reason_at", m.reason_at);
   v.field("text_shown", m.text_shown);
   v.field("total", m.total);
   v.field("not_run", m.not_run);
@@ -433,10 +434,13 @@ void fields(auto& v, Message<EndRun> auto& m) {
   v.field("passed", m.passed);
   v.field("stop_reason", m.stop_reason);
   v.field("interrupted", m.interrupted);
+  v.field("interrupted_at", m.interrupted_at);
+  v.field("interrupt_code", m.interrupt_code);
 }
 
 void fields(auto& v, Message<ControllerFinished> auto& m) {
   v.field("exit_code", m.exit_code);
+  v.field("stop_reason", m.stop_reason);
   v.bytes("output", m.output);
   v.field("duration_s", m.duration_s);
 }
@@ -449,6 +453,7 @@ void fields(auto& v, Message<WorkerFinished> auto& m) {
   v.field("cpu_s", m.cpu_s);
   v.field("wall_s", m.wall_s);
   v.field("interrupted", m.interrupted);
+  v.field("interrupted_at", m.interrupted_at);
   v.field("exit_code", m.exit_code);
   v.field("internal_error", m.internal_error);
 }

@@ -100,6 +100,9 @@ void TextReport::put_stop_reason(std::string& out, const FinishedEvent& finished
   if (finished.reason.empty()) return;
   if (finished.exit_code == k_code_interrupted) out += separator(finished.reason, '!', {}, style_);
   else out += separator(finished.reason, '!', {Markup::red}, style_);
+  if (finished.reason_at.empty()) return;
+  out += as_lines(finished.reason_at);
+  if (!style_.full_trace) out += marked("(to show a full traceback on KeyboardInterrupt use --full-trace)", {Markup::yellow}, style_) + "\n";
 }
 
 std::string TextReport::phases_line(const FinishedEvent& finished) const {

@@ -196,7 +196,12 @@ void Run::kill() {
 
 void Run::client_gone() {
   client_ = nullptr;
-  kill();
+  if (state_ && !done_) {
+    state_->on_client_gone(context_.loop.now());
+    after_event();
+  } else {
+    kill();
+  }
   if (!done_) update_pressure();
 }
 

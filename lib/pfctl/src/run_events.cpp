@@ -80,6 +80,7 @@ void RunState::send_finished(int code, TimePoint now) {
   core::FinishedEvent event;
   event.exit_code = code;
   event.reason = stop_reason_;
+  event.reason_at = interrupted_at_;
   const std::int64_t errors = count_collect_errors(selected_);
   if (event.reason.empty() && stage_ == Stage::session_over && errors > 0) {
     event.reason = "Interrupted: " + std::to_string(errors) + (errors == 1 ? " error" : " errors") + " during collection";

@@ -46,13 +46,24 @@ void RunState::on_kill(TimePoint now) {
   if (cancel_ != Cancel::kill) begin_cancel(Cancel::kill, now);
 }
 
+void RunState::on_client_gone(TimePoint now) {
+  if (stage_ == Stage::inline_run) {
+    on_kill(now);
+    return;
+  }
+  if (cancel_ == Cancel::none) begin_cancel(Cancel::interrupt, now);
+  teardown_until_ = std::min(teardown_until_, now + setup_.times.gone_grace);
+}
+
 void RunState::begin_cancel(Cancel how, TimePoint now) {
   const bool first = cancel_ == Cancel::none;
   cancel_ = how;
+  teardown_until_ = how == Cancel::kill ? now : now + setup_.times.teardown_grace;
   if (stage_ == Stage::done || stage_ == Stage::leaving) return;
   interrupted_ = true;
   stop_board("KeyboardInterrupt");
   cancel_next_ = now + (how == Cancel::kill ? setup_.times.kill_grace : setup_.times.interrupt_grace);
+  if (waits_for_teardown_) cancel_step_ = 0;
   cancel_step_ = how == Cancel::kill ? std::max<std::uint8_t>(cancel_step_, 1) : 0;
   if (first) interrupt_processes();
 }
@@ -71,10 +82,32 @@ void RunState::interrupt_processes() {
   }
 }
 
-void RunState::signal_workers(int signal_number) {
-  for (const Slot& slot : slots_) {
-    if (!slot.exited) effects_.signal_group(slot.pid, signal_number);
+void RunState::terminate_workers(TimePoint now) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].exited && !is_spared(i, now)) effects_.signal_group(slots_[i].pid, SIGTERM);
   }
+}
+
+// A worker that tears down does what it was interrupted for, as in plain pytest; a second Ctrl-C ends that.
+bool RunState::is_spared(std::size_t index, TimePoint now) const {
+  const Slot& slot = slots_[index];
+  if (now >= teardown_until_ || !board_ || slot.state != SlotState::live || (slot.exited && !slot.in_controller)) return false;
+  const core::SlotView view = board_->slot(index);
+  return view.pid == slot.pid && view.phase == core::ItemPhase::teardown;
+}
+
+bool RunState::wait_for_teardown(TimePoint now) {
+  bool any = stage_ == Stage::ending && now < teardown_until_;
+  std::string text = "the session's end";
+  for (std::size_t i = 0; stage_ == Stage::running && i < slots_.size(); ++i) {
+    if (!is_spared(i, now)) continue;
+    const std::uint32_t item = board_->slot(i).item;
+    if (item < selected_.nodeids.size()) text = "the teardown of '" + selected_.nodeids[item] + "'";
+    any = true;
+  }
+  const bool is_news = any && !std::exchange(waits_for_teardown_, any);
+  if (is_news) effects_.to_client(core::encode(core::OutputEvent{2, "pfast: waiting for " + text + "; Ctrl-C again ends it\n"}));
+  return any;
 }
 
 // Step 0: SIGINT was sent. 1: the workers' groups are terminated. 2: killed. 3: the controller, too.
@@ -82,9 +115,24 @@ void RunState::advance_cancel(TimePoint now) {
   if (cancel_ == Cancel::none || stage_ == Stage::leaving || stage_ == Stage::done || stage_ == Stage::forking) return;
   if (now < cancel_next_) return;
   const bool workers_left = stage_ == Stage::running && !all_settled() && !slots_.empty() && !slots_[0].in_controller;
+  const bool was_waiting = waits_for_teardown_;
+  if (wait_for_teardown(now)) {
+    // The others are ended meanwhile.
+    if (workers_left && cancel_step_ == 0) terminate_workers(now);
+    if (workers_left && cancel_step_ == 1) {
+      for (std::size_t i = 0; i < slots_.size(); ++i) {
+        if (!is_spared(i, now)) kill_slot(i, "cancelled");
+      }
+    }
+    if (cancel_step_ < 2) ++cancel_step_;
+    cancel_next_ = now + setup_.times.terminate_grace;
+    return;
+  }
+  waits_for_teardown_ = false;
+  if (was_waiting && cancel_ == Cancel::interrupt) cancel_step_ = 0;   // for those who were spared until now
   switch (cancel_step_) {
     case 0:
-      if (workers_left) signal_workers(SIGTERM);
+      if (workers_left) terminate_workers(now);
       else if (controller_pid_ > 0) effects_.signal_group(controller_pid_, SIGTERM);
       cancel_next_ = now + setup_.times.terminate_grace;
       break;

@@ -222,6 +222,17 @@ void RunState::blame(std::uint32_t item, std::string_view worker, std::string_vi
   heed_maxfail();
 }
 
+// One of them may have killed its parent.
+std::string RunState::running_items() const {
+  std::string text;
+  for (std::size_t i = 0; stage_ == Stage::running && i < slots_.size(); ++i) {
+    if (slots_[i].in_controller || slots_[i].state != SlotState::live) continue;
+    const std::optional<std::uint32_t> item = lost_item(i, slots_[i].pid);
+    if (item) text += (text.empty() ? " while running '" : ", '") + selected_.nodeids[*item] + "'";
+  }
+  return text;
+}
+
 // An inline run has no board: its items are run in order, so the first one without a result after the last one with a
 // result was running.
 void RunState::blame_inline_item(std::optional<int> status) {

@@ -120,6 +120,7 @@ void RunState::on_worker_finished(std::size_t index, const core::WorkerFinished&
     stop_board("");
   } else if (!finished.interrupted.empty()) {
     interrupted_ = true;
+    interrupted_at_ += finished.interrupted_at;
     if (finished.exit_code >= 0) forced_code_ = static_cast<int>(finished.exit_code);
     stop_board(finished.interrupted);
   }
@@ -172,11 +173,14 @@ void RunState::end_run(TimePoint now) {
   stage_ = Stage::ending;
   stage_since_ = now;
   if (cancel_ != Cancel::none) cancel_next_ = now + (cancel_ == Cancel::kill ? setup_.times.kill_grace : setup_.times.interrupt_grace);
+  waits_for_teardown_ = false;   // of the workers; the session's end is another matter
   core::EndRun end;
   end.failed = tally_.with_failure();
   end.passed = tally_.without_failure();
   end.stop_reason = stop_reason_;
   end.interrupted = interrupted_;
+  end.interrupted_at = interrupted_at_;
+  end.interrupt_code = interrupted_ && cancel_ == Cancel::none && forced_code_ ? *forced_code_ : -1;
   effects_.to_controller(core::encode(end));
 }
 
@@ -185,6 +189,7 @@ void RunState::on_controller_finished(const core::ControllerFinished& finished, 
   controller_said_end_ = true;
   plugin_output_ = finished.output;
   session_s_ = finished.duration_s;
+  if (!finished.stop_reason.empty()) stop_reason_ = finished.stop_reason;   // a plugin's, say
   if (stage_ == Stage::running && !all_settled() && fault_.empty()) fault_ = "the session ended while workers were running";
   conclude(static_cast<int>(finished.exit_code), now);
 }
@@ -222,7 +227,7 @@ void RunState::on_controller_exited(std::optional<int> status, TimePoint now) {
   }
   const std::string end = status ? describe_wait_status(*status) : std::string("gone");
   if (!controller_cause_.empty()) fault_ = "the run's controller was killed: " + controller_cause_;
-  else fault_ = "the run's controller ended before its session did (" + end + ")";
+  else fault_ = "the run's controller ended before its session did (" + end + ")" + running_items();
   switch (stage_) {
     case Stage::inline_run:
       if (inline_interrupted_) {               // it ended by the signal itself

@@ -56,9 +56,10 @@ py::tuple wait_for_event() {
   }
 }
 
-void send_controller_finished(std::int64_t exit_code, const py::bytes& output, double duration_s) {
+void send_controller_finished(std::int64_t exit_code, const std::string& stop_reason, const py::bytes& output, double duration_s) {
   core::ControllerFinished finished;
   finished.exit_code = exit_code;
+  finished.stop_reason = stop_reason;
   finished.output = bytes_from(output);
   finished.duration_s = duration_s;
   (void)ProcessState::current().daemon.send(core::encode(finished));
@@ -152,9 +153,11 @@ void add_described_report(const py::dict& fields, const py::bytes& opaque) {
   add_phase(std::move(phase), bytes_from(opaque));
 }
 
-void finish_worker(const std::string& interrupted, std::int64_t exit_code, const std::string& internal_error) {
+void finish_worker(const std::string& interrupted, const std::string& interrupted_at, std::int64_t exit_code,
+                   const std::string& internal_error) {
   core::WorkerFinished message;
   message.interrupted = interrupted;
+  message.interrupted_at = interrupted_at;
   message.exit_code = exit_code;
   message.internal_error = internal_error;
   set_title_detail("leaving");

@@ -87,7 +87,8 @@ struct EventToPython {
     return py::make_tuple("warning", py::bytes(warning.opaque));
   }
   py::tuple operator()(const core::EndRun& end) const {
-    return py::make_tuple("end", numbers_to(end.failed), numbers_to(end.passed), end.stop_reason, end.interrupted);
+    return py::make_tuple("end", numbers_to(end.failed), numbers_to(end.passed), end.stop_reason, end.interrupted, end.interrupted_at,
+                          end.interrupt_code);
   }
 };
 

@@ -178,6 +178,7 @@ inline core::OutputEvent sample(core::OutputEvent message) {
 inline core::FinishedEvent sample(core::FinishedEvent message) {
   message.exit_code = 3;
   message.reason = "stopping after 1 failures";
+  message.reason_at = "/p/test_a.py:7: KeyboardInterrupt\n";
   message.text_shown = true;
   message.total = 9690;
   message.not_run = 2;
@@ -412,11 +413,14 @@ inline core::EndRun sample(core::EndRun message) {
   message.passed = {0, 2, 3};
   message.stop_reason = "KeyboardInterrupt";
   message.interrupted = true;
+  message.interrupted_at = "/p/test_a.py:7: KeyboardInterrupt\n";
+  message.interrupt_code = 9;
   return message;
 }
 
 inline core::ControllerFinished sample(core::ControllerFinished message) {
   message.exit_code = 1;
+  message.stop_reason = "stopping after 1 failures";
   message.output = k_bytes;
   message.duration_s = 1.25;
   return message;
@@ -428,6 +432,7 @@ inline core::WorkerFinished sample(core::WorkerFinished message) {
   message.cpu_s = 1.25;
   message.wall_s = 2.5;
   message.interrupted = "exit: enough";
+  message.interrupted_at = "/p/test_a.py:7: KeyboardInterrupt\n";
   message.exit_code = 7;
   message.internal_error = "INTERNALERROR> Traceback";
   return message;

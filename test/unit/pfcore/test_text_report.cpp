@@ -337,6 +337,20 @@ TEST_SUITE("pfcore/text_report") {
     CHECK(text.starts_with("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!! KeyboardInterrupt !!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!\n"));
   }
 
+  TEST_CASE("where an interrupt hit is told below it, and how to see more unless that is all") {
+    FinishedEvent finished = finished_after(1);
+    finished.exit_code = 2;
+    finished.reason = "KeyboardInterrupt";
+    finished.reason_at = "/p/test_a.py:7: KeyboardInterrupt\n";
+    TextStyle style;
+    const std::string head = section_line("KeyboardInterrupt", '!', style) + "\n/p/test_a.py:7: KeyboardInterrupt\n";
+    const std::string hint = "(to show a full traceback on KeyboardInterrupt use --full-trace)\n";
+    const std::string end = section_line("no tests ran in 1.00s", '=', style) + "\n";
+    CHECK(TextReport(style).summary(finished, "") == head + hint + end);
+    style.full_trace = true;
+    CHECK(TextReport(style).summary(finished, "") == head + end);
+  }
+
   TEST_CASE("reports of collectors without a category are sorted by their outcome") {
     CollectedEvent collected;
     collected.collect_reports = {phase("collect", "failed", ""), phase("collect", "skipped", "")};

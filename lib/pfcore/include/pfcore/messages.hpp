@@ -221,6 +221,7 @@ struct FinishedEvent {
   static constexpr std::string_view k_type = "finished";
   std::int64_t exit_code = 0;    // pytest's 0-5, or pfast's from 70
   std::string reason;            // why the run ended early, as pytest words it ("KeyboardInterrupt", "stopping after 1 failures"), or empty
+  std::string reason_at;         // what pytest writes below it: where a KeyboardInterrupt hit; lines, or empty
   bool text_shown = false;       // pytest itself printed everything (reporter pytest, or a command such as --help)
   std::int64_t total = 0;        // selected
   std::int64_t not_run = 0;
@@ -442,12 +443,15 @@ struct EndRun {
   U32List passed;                // items that passed or were skipped: for the cache
   std::string stop_reason;       // pytest's words: "stopping after 1 failures", "KeyboardInterrupt", or empty
   bool interrupted = false;      // by Ctrl-C: exit code 2
+  std::string interrupted_at;    // as in WorkerFinished, of all workers
+  std::int64_t interrupt_code = -1;  // by pytest.exit(): its exit code; -1 = by no such thing
 };
 
 // The controller's last message, right before it leaves.
 struct ControllerFinished {
   static constexpr std::string_view k_type = "controller_finished";
   std::int64_t exit_code = 0;    // of pytest's session
+  std::string stop_reason;       // why it ended early, as pytest words it, or empty
   std::string output;            // bytes: what plugins printed in their terminal summaries (reporter native)
   double duration_s = 0;
 };
@@ -461,6 +465,7 @@ struct WorkerFinished {
   double cpu_s = 0;
   double wall_s = 0;             // from fork to here
   std::string interrupted;       // text of KeyboardInterrupt or pytest.exit(), or empty
+  std::string interrupted_at;    // what pytest writes below it: "path:line: KeyboardInterrupt", or with --full-trace the traceback
   std::int64_t exit_code = -1;   // pytest.exit(returncode=…), -1 = none
   std::string internal_error;    // pytest's INTERNALERROR text, or empty
 };

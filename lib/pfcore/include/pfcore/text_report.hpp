@@ -33,6 +33,7 @@ struct TextStyle {
   bool xfail_tb = false;        // --xfail-tb
   bool full_reasons = false;    // reasons in the short summary are not cut to the line, as with -vv: CI or BUILD_NUMBER is set
   bool short_reasons = false;   // --force-short-summary
+  bool full_trace = false;      // --full-trace: FinishedEvent::reason_at is a traceback
   std::string tb = "auto";      // --tb: "no" leaves the tracebacks out, "line" prints them without head lines
   std::string rootdir;          // pytest's rootdir and the client's directory, absolute: node ids in the short summary are
   std::string cwd;              // shown relative to the latter; either empty = as they are

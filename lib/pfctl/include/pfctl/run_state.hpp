@@ -29,8 +29,10 @@ struct RunTimes {
   Milliseconds fork{5000};              // the forkserver's answer
   Milliseconds select{30000};           // Forked -> Selected
   Milliseconds interrupt_grace{2000};   // SIGINT -> SIGTERM
+  Milliseconds teardown_grace{60000};   // the same, of a process that is tearing down or ends its session
+  Milliseconds gone_grace{5000};        // the same when the client is gone: nobody can press Ctrl-C again
   Milliseconds terminate_grace{500};    // SIGTERM -> SIGKILL
-  Milliseconds kill_grace{500};         // cancel "kill", client gone: SIGINT -> SIGKILL
+  Milliseconds kill_grace{500};         // cancel "kill": SIGINT -> SIGKILL
   Milliseconds dump_grace{200};         // time limit: SIGUSR1 -> SIGTERM
   Milliseconds exit_grace{5000};        // WorkerFinished -> exit: the suite's exit functions run there
   Milliseconds leave_grace{2000};       // the client has its answer -> every process is gone
@@ -109,7 +111,8 @@ class RunState {
 
   // --- what the client says
   void on_interrupt(TimePoint now);
-  void on_kill(TimePoint now);                       // also: the client is gone
+  void on_kill(TimePoint now);
+  void on_client_gone(TimePoint now);                // an interrupt that nobody can repeat
 
   // Time limits, graces and progress; every 100 ms while the run is not done. `sources_paused`: results wait unread
   // because the client is slow, so time limits do not count.
@@ -192,11 +195,14 @@ class RunState {
   [[nodiscard]] std::optional<std::uint32_t> lost_item(std::size_t slot, std::int64_t pid) const;
   [[nodiscard]] bool may_replace(std::size_t slot) const;
   void blame_inline_item(std::optional<int> status);
+  [[nodiscard]] std::string running_items() const;
 
   // run_limits.cpp
   void begin_cancel(Cancel how, TimePoint now);
   void interrupt_processes();
   void advance_cancel(TimePoint now);
+  [[nodiscard]] bool is_spared(std::size_t slot, TimePoint now) const;
+  [[nodiscard]] bool wait_for_teardown(TimePoint now);
   void advance_deadlines(TimePoint now);
   void advance_silence(TimePoint now);
   void advance_time_limits(TimePoint now);
@@ -206,7 +212,7 @@ class RunState {
   [[nodiscard]] double time_limit_s(std::uint32_t item) const noexcept;
   void kill_slot(std::size_t slot, std::string cause);
   void kill_controller(std::string cause);
-  void signal_workers(int signal_number);
+  void terminate_workers(TimePoint now);
 
   RunSetup setup_;
   RunEffects& effects_;
@@ -235,6 +241,7 @@ class RunState {
   std::int64_t oom_kills_ = 0;              // seen so far
   bool told_shortage_ = false;
   std::string stop_reason_;
+  std::string interrupted_at_;              // a place a line, of each worker that was interrupted in a test
   std::string fault_;                       // what makes the run's end no normal one; named to the client
   std::string start_problem_;               // why a worker could not be started
   std::optional<int> forced_code_;          // pytest.exit(returncode=…), INTERNALERROR
@@ -245,6 +252,8 @@ class RunState {
   Cancel cancel_ = Cancel::none;
   std::uint8_t cancel_step_ = 0;
   TimePoint cancel_next_{};
+  TimePoint teardown_until_{};
+  bool waits_for_teardown_ = false;
 
   TimePoint forked_at_{};                   // fork asked for, then stage changes
   TimePoint stage_since_{};

@@ -14,7 +14,20 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, distribution, junit, leaks, nodes, options, repair, report_wire, reports, text_options, worker
+from . import (
+    coverage_data,
+    distribution,
+    interruption,
+    junit,
+    leaks,
+    nodes,
+    options,
+    repair,
+    report_wire,
+    reports,
+    text_options,
+    worker,
+)
 from .selection import only_these
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
@@ -64,6 +77,8 @@ class Controller:
         #: Of a lost worker, by its name: what its item had captured, and its stacks.
         self._last_words: dict[str, tuple[list[tuple[str, str]], str]] = {}
         self.session_exitstatus: Any = 3
+        self._stop_reason = ""
+        self._interruption: interruption.RemoteTrace | None = None
         self.uid = f"{os.getpid():x}{time.time_ns():x}"
         self.nodes = nodes.Nodes(config, self.uid)
         self._way_of_workers = "fork"
@@ -125,6 +140,13 @@ class Controller:
     def on_internal_error(self, excrepr: Any) -> None:
         if self._terminal is not None:
             self._terminal.note_internal_error(str(excrepr))
+
+    def on_keyboard_interrupt(self, excinfo: Any) -> None:
+        """pytest's reporter keeps where it was raised; what was interrupted is elsewhere."""
+        self._stop_reason = interruption.message_of(excinfo)
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if self._interruption is not None and reporter is not None:
+            reporter._keyboardinterrupt_memo = self._interruption
 
     def send_warning(self, record: Mapping[str, Any]) -> None:
         if self.native:
@@ -361,7 +383,9 @@ class Controller:
         finally:
             self._republishing = False
 
-    def _end(self, session: Any, failed: list[int], passed: list[int], reason: str, interrupted: bool) -> None:
+    def _end(
+        self, session: Any, failed: list[int], passed: list[int], reason: str, interrupted: bool, place: str, exit_code: int
+    ) -> None:
         grace_ms = _LEFTOVER_GRACE_MS if self._ran_items else 0
         leaks.warn(self.config, self.items, "the run", _pfexec.kill_descendants(grace_ms))
         self._update_last_failed(failed, passed)
@@ -369,8 +393,10 @@ class Controller:
             self._junit.finish()
         session.testsfailed = max(session.testsfailed, len(failed))
         if interrupted:
-            raise KeyboardInterrupt
+            self._interruption = interruption.RemoteTrace(reason, place)
+            raise interruption.exception_for(reason, exit_code)
         if session.shouldfail:
+            self._stop_reason = str(session.shouldfail)
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
@@ -395,7 +421,8 @@ class Controller:
         if not self.selected_sent:
             self.send_nothing_selected(self._way, self._why, self._outside_scope)
         _pfexec.kill_descendants()
-        _pfexec.controller_finished(code, output.encode("utf-8", "surrogateescape"), time.perf_counter() - self._started)
+        seconds = time.perf_counter() - self._started
+        _pfexec.controller_finished(code, self._stop_reason, output.encode("utf-8", "surrogateescape"), seconds)
         _pfexec.leave(code & 0xFF)
         raise SystemExit(code)
 

@@ -45,6 +45,11 @@ class RunHooks:
         if self.controller is not None:
             self.controller.on_internal_error(excrepr)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        if self.controller is not None:
+            self.controller.on_keyboard_interrupt(excinfo)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool | None:
         return self.controller.run_loop(session) if self.controller is not None else None

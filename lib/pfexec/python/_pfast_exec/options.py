@@ -79,7 +79,8 @@ class KnownNodeIds:
 
 
 def _configure_stepwise(config: Any) -> None:
-    if config.getoption("stepwise", False):
+    # Either of the others implies it, says pytest's own configuration.
+    if any(getattr(config.option, name, False) for name in ("stepwise", "stepwise_skip", "stepwise_reset")):
         from _pytest import stepwise
 
         stepwise.pytest_configure(config)

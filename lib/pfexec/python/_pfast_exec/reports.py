@@ -99,13 +99,15 @@ class Renderer:
         writer.code_highlight = getattr(self._config.option, "code_highlight", "yes") == "yes"
         return writer, buffer
 
+    def text_of(self, shown: Any) -> str:
+        """What pytest's reporter would write of it: anything with toterminal()."""
+        writer, buffer = self._writer()
+        shown.toterminal(writer)
+        return bounded(buffer.getvalue())
+
     def _traceback(self, report: Any) -> str:
         style = self._config.option.tbstyle
-        if style == "no" or report.longrepr is None:
-            return ""
-        writer, buffer = self._writer()
-        report.toterminal(writer)
-        return bounded(buffer.getvalue())
+        return "" if style == "no" or report.longrepr is None else self.text_of(report)
 
     def _crash_line(self, report: Any) -> str:
         """With --tb=line, what a failed test's line is."""

@@ -14,12 +14,14 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, junit, nodes, randomness, repair, report_wire, reports
+from . import coverage_data, interruption, junit, nodes, randomness, repair, report_wire, reports
 from .retries import Tries
 from .terminal import CapturedTerminal, silence_in_worker
 
 if TYPE_CHECKING:
     from .controller import Controller
+
+_TEARDOWN = 3
 
 #: In a worker it would count failures of its own; failures_to_stop is told to it.
 _CONTROLLER_ONLY = ("stepwiseplugin",)
@@ -192,10 +194,11 @@ class ItemRunner:
     def _run(self, slot: int, finish_session: bool, own_session: bool = False) -> None:
         config = self.config
         identity = Identity(config, self.controller.nodes.find(f"gw{slot}", self._workers))
-        ended = Ended()
+        ended = Ended(config, self.controller.renderer)
         identity.assume(own_basetemp=finish_session and not own_session)
         try:
             ended.run(self._run_claimed_items)
+            _pfexec.phase(_TEARDOWN)  # as the daemon sees it: what is interrupted may tear down in peace
             ended.run(lambda: self.session._setupstate.teardown_exact(None))
             if finish_session:
                 exitstatus = 1 if self.session.testsfailed else 0
@@ -211,14 +214,17 @@ class ItemRunner:
                 pass
         if finish_session and config.workeroutput:
             ended.run(lambda: _pfexec.note_output(nodes.dumped(config.workeroutput, "config.workeroutput")))
-        _pfexec.worker_finished(ended.interrupted, ended.exit_code, ended.internal_error)
+        _pfexec.worker_finished(ended.interrupted, ended.interrupted_at, ended.exit_code, ended.internal_error)
 
 
 class Ended:
     """How a worker's work ended, when not by running out of items."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Any, renderer: reports.Renderer) -> None:
+        self._config = config
+        self._renderer = renderer
         self.interrupted = ""
+        self.interrupted_at = ""
         self.exit_code = -1
         self.internal_error = ""
 
@@ -226,12 +232,16 @@ class Ended:
         try:
             step()
         except pytest.exit.Exception as error:
-            self.interrupted = self.interrupted or f"{type(error).__name__}: {error.msg}"
+            self._note_interruption()
             self.exit_code = error.returncode if error.returncode is not None else 2
         except KeyboardInterrupt:
-            self.interrupted = self.interrupted or "KeyboardInterrupt"
+            self._note_interruption()
         except BaseException:
             self.internal_error = self.internal_error or traceback.format_exc()
+
+    def _note_interruption(self) -> None:
+        if not self.interrupted:
+            self.interrupted, self.interrupted_at = interruption.describe(self._config, self._renderer)
 
 
 class Identity:
