@@ -116,6 +116,7 @@ class MessageEncoder {
     writer_.begin_tuple();
     writer_.str(phase.when);
     for (const double seconds : {phase.duration_s, phase.cpu_s, phase.start_s}) writer_.floating(seconds);
+    if (phase.queued_s != 0) writer_.floating(phase.queued_s);
     writer_.end_tuple();
   }
 

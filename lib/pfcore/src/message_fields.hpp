@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include <pfcore/daemon_messages.hpp>
+#include <pfcore/measured_messages.hpp>
 
 namespace pf::core {
 
@@ -27,6 +28,7 @@ void fields(auto& v, Message<PhaseReport> auto& m) {
   v.field("duration_s", m.duration_s);
   v.field("cpu_s", m.cpu_s);
   v.field("start_s", m.start_s);
+  v.field("queued_s", m.queued_s);
   v.field("longrepr", m.longrepr);
   v.field("reason", m.reason);
   v.field("category", m.category);
@@ -40,6 +42,15 @@ void fields(auto& v, Message<PhaseReport> auto& m) {
   v.field("properties", m.properties);
 }
 
+void fields(auto& v, Message<FixtureReport> auto& m) {
+  v.terse();
+  v.field("fixture", m.fixture);
+  v.field("origin", m.origin);
+  v.field("scope", m.scope);
+  v.field("param", m.param);
+  v.field("took_s", m.took_s);
+}
+
 void fields(auto& v, Message<ItemResult> auto& m) {
   v.field("item", m.item);
   v.field("outcome", m.outcome);
@@ -50,6 +61,9 @@ void fields(auto& v, Message<ItemResult> auto& m) {
   v.field("attempt", m.attempt, 1u);
   v.bytes("opaque", m.opaque);
   v.field("lost", m.lost);
+  v.field("busy_s", m.busy_s);
+  v.field("fixtures", m.fixtures);
+  v.field("profile", m.profile);
 }
 
 void fields(auto& v, Message<TextOptions> auto& m) {
@@ -108,6 +122,7 @@ void fields(auto& v, Message<RunOptions> auto& m) {
   v.field("hang_dump_s", m.hang_dump_s);
   v.field("full_report", m.full_report);
   v.field("verbose_plan", m.verbose_plan);
+  v.field("measure", m.measure);
   v.field("nodeids", m.nodeids);
 }
 
@@ -180,6 +195,26 @@ void fields(auto& v, Message<ProgressEvent> auto& m) {
 void fields(auto& v, Message<OutputEvent> auto& m) {
   v.field("stream", m.stream);
   v.bytes("data", m.data);
+}
+
+void fields(auto& v, Message<LifeReport> auto& m) {
+  v.field("worker", m.worker);
+  v.field("ran", m.ran);
+  v.field("begun_s", m.begun_s);
+  v.field("ended_s", m.ended_s);
+  v.field("busy_s", m.busy_s);
+  v.field("cpu_s", m.cpu_s);
+  v.field("queued_s", m.queued_s);
+}
+
+void fields(auto& v, Message<MeasuredEvent> auto& m) {
+  v.field("workers", m.workers);
+  v.field("processors", m.processors);
+  v.field("wall_s", m.wall_s);
+  v.field("lives", m.lives);
+  v.field("frames", m.frames);
+  v.field("bytes", m.bytes);
+  v.field("groups", m.groups);
 }
 
 void fields(auto& v, Message<FinishedEvent> auto& m) {
@@ -452,6 +487,9 @@ void fields(auto& v, Message<WorkerFinished> auto& m) {
   v.field("busy_s", m.busy_s);
   v.field("cpu_s", m.cpu_s);
   v.field("wall_s", m.wall_s);
+  v.field("begun_s", m.begun_s);
+  v.field("ended_s", m.ended_s);
+  v.field("queued_s", m.queued_s);
   v.field("interrupted", m.interrupted);
   v.field("interrupted_at", m.interrupted_at);
   v.field("exit_code", m.exit_code);

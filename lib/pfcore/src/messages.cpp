@@ -57,7 +57,8 @@ bool MessageDecoder::get_plain_pass(const Value& value, PhaseReport& member) {
   const std::optional<std::string_view> when = parts[0].as_str();
   if (!when) return false;
   member = plain_pass(*when);
-  return get(parts[1], member.duration_s) && get(parts[2], member.cpu_s) && get(parts[3], member.start_s);
+  return get(parts[1], member.duration_s) && get(parts[2], member.cpu_s) && get(parts[3], member.start_s) &&
+         (parts.size() < 5 || get(parts[4], member.queued_s));
 }
 
 // ---------------------------------------------------------------- decoding
@@ -215,6 +216,7 @@ PF_MESSAGE(PlanEvent);
 PF_MESSAGE(CollectedEvent);
 PF_MESSAGE(ProgressEvent);
 PF_MESSAGE(OutputEvent);
+PF_MESSAGE(MeasuredEvent);
 PF_MESSAGE(FinishedEvent);
 PF_MESSAGE(ErrorEvent);
 PF_MESSAGE(StatusReply);

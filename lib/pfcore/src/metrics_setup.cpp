@@ -26,7 +26,8 @@ std::size_t distinct(std::vector<std::uint32_t>& numbers) {
 
 SetupRemedy remedy(const SetupCluster& cluster) noexcept {
   if (cluster.times > cluster.workers) return SetupRemedy::widen_scope;
-  return cluster.groups == 1 ? SetupRemedy::keep_together : SetupRemedy::before_the_workers;
+  // Of the session there is one in each worker, whatever runs where.
+  return cluster.groups == 1 && cluster.scope != "session" ? SetupRemedy::keep_together : SetupRemedy::before_the_workers;
 }
 
 // Of at least one set-up; all have one key.

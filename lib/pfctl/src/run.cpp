@@ -11,6 +11,7 @@
 #include <pfcore/frame_socket.hpp>
 
 #include <pfctl/process_info.hpp>
+#include <pfctl/worker_count.hpp>
 
 #include "run_plan.hpp"
 #include "worker_link.hpp"
@@ -109,6 +110,7 @@ core::Status Run::fork_on(Generation& generation) {
   setup.id = id_;
   setup.options = request_.options;
   setup.default_workers = context_.settings.default_workers;
+  if (!request_.options.measure.empty()) setup.processors = static_cast<std::size_t>(default_worker_count());
   setup.received = received_;
   setup.times = context_.settings.times;
   if (request_.options.boot_timeout_s > 0) setup.times.select = milliseconds_of(request_.options.boot_timeout_s);

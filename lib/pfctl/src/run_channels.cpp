@@ -162,6 +162,7 @@ void Run::on_worker_frame(std::size_t slot, std::string_view payload) {
   }
   const core::Value& root = document->root();
   const std::string_view type = core::message_type(root);
+  state_->on_worker_frame(payload.size());
   if (type == core::ItemResult::k_type) {
     with<core::ItemResult>(root, [&](core::ItemResult result) { state_->on_result(slot, std::move(result), now); });
   } else if (type == core::WarningReport::k_type) {
@@ -202,6 +203,8 @@ void Run::on_controller_message(std::string_view type, const core::Value& root) 
     with<core::ItemResult>(root, [&](core::ItemResult result) { state_->on_inline_result(std::move(result), now); });
   } else if (type == core::WarningReport::k_type) {
     with<core::WarningReport>(root, [&](const core::WarningReport& warning) { state_->on_controller_warning(warning); });
+  } else if (type == core::WorkerFinished::k_type) {
+    with<core::WorkerFinished>(root, [&](const core::WorkerFinished& finished) { state_->on_inline_finished(finished); });
   } else if (type == core::WorkerStarted::k_type) {
     with<core::WorkerStarted>(root, [&](const core::WorkerStarted& started) { state_->on_worker_started(started.slot, started.pid, now); });
   } else if (type == core::WorkerExited::k_type) {

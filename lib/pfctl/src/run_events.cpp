@@ -72,9 +72,18 @@ void RunState::deliver(core::ItemResult result, std::string worker) {
   effects_.to_client(core::encode(result));
 }
 
+void RunState::send_measured() {
+  if (setup_.options.measure.empty() || stage_ == Stage::session_over) return;
+  core::MeasuredEvent event = account_.event(std::max<std::size_t>(slots_.size(), 1), run_since_);
+  event.processors = static_cast<std::int64_t>(setup_.processors);
+  event.groups = selected_.groups;
+  effects_.to_client(core::encode(event));
+}
+
 void RunState::send_finished(int code, TimePoint now) {
   if (answered_) return;
   answered_ = true;
+  send_measured();
   if (!plugin_output_.empty()) effects_.to_client(core::encode(core::OutputEvent{1, plugin_output_}));
   const auto ms_since = [now](TimePoint from) { return std::chrono::duration<double, std::milli>(now - from).count(); };
   core::FinishedEvent event;

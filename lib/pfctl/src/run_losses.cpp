@@ -119,6 +119,7 @@ void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
   Slot& slot = slots_[index];
   slot.state = SlotState::gone;
   const std::optional<std::uint32_t> item = lost_item(index, slot.pid);
+  account_loss(index, item.has_value(), now);
   // After a cancel the daemon itself ends workers: their items were interrupted, as in plain pytest, not failed.
   if (item && cancel_ == Cancel::none) {
     const std::string name = worker_name(index);
@@ -165,6 +166,12 @@ void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
   slot = Slot{};
   slot.barren_starts = barren;
   stage_since_ = now;
+}
+
+void RunState::account_loss(std::size_t index, bool has_item, TimePoint now) {
+  const std::uint64_t since_ns = has_item && board_ ? board_->slot(index).since_ns : 0;
+  if (since_ns == 0) account_.add_lost(index, std::nullopt, now);
+  else account_.add_lost(index, TimePoint(std::chrono::nanoseconds(since_ns)), now);
 }
 
 bool RunState::may_replace(std::size_t index) const {

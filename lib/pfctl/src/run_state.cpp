@@ -76,20 +76,22 @@ void RunState::on_selected(core::Selected selected, TimePoint now) {
 
 // ---------------------------------------------------------------- results
 
-void RunState::on_inline_result(core::ItemResult result, TimePoint) {
+void RunState::on_inline_result(core::ItemResult result, TimePoint now) {
   if (stage_ != Stage::inline_run) return;
+  if (!setup_.options.measure.empty()) account_.add_result(0, result, now);
   failed_reports_ += count_failed(result.phases);
   measurements_.add(0, result);
   deliver(std::move(result), "");
   heed_maxfail();   // pytest itself stops; this is for the wording
 }
 
-void RunState::on_result(std::size_t slot, core::ItemResult result, TimePoint) {
+void RunState::on_result(std::size_t slot, core::ItemResult result, TimePoint now) {
   if (slot >= slots_.size() || answered_) return;
   slots_[slot].any_result = true;
   slots_[slot].barren_starts = 0;
   failed_reports_ += count_failed(result.phases);
   measurements_.add(slot, result);
+  if (!setup_.options.measure.empty()) account_.add_result(slot, result, now);
   deliver(std::move(result), worker_name(slot));
   heed_maxfail();
 }
@@ -113,6 +115,7 @@ void RunState::on_worker_finished(std::size_t index, const core::WorkerFinished&
   if (slot == nullptr || slot->state == SlotState::gone || slot->state == SlotState::finished) return;
   slot->state = SlotState::finished;
   slot->finished_at = now;
+  account_.add_finished(index, finished);
   if (!finished.internal_error.empty()) {
     effects_.to_client(core::encode(core::OutputEvent{1, finished.internal_error}));
     forced_code_ = k_code_internal_error;

@@ -57,6 +57,7 @@ py::tuple wait_for_event() {
 }
 
 void send_controller_finished(std::int64_t exit_code, const std::string& stop_reason, const py::bytes& output, double duration_s) {
+  finish_inline_run();
   core::ControllerFinished finished;
   finished.exit_code = exit_code;
   finished.stop_reason = stop_reason;
@@ -114,16 +115,6 @@ py::object claim() {
   return py::make_tuple(next->item, number_or_none(next->next));
 }
 
-double& phase_cpu_mark() {
-  static double mark = 0;
-  return mark;
-}
-
-double cpu_since_mark() {
-  const double now = cpu_s();
-  return now - std::exchange(phase_cpu_mark(), now);
-}
-
 // The test's name where `ps` shows it. A node id that is no text (pytest 9.2 has objects) is one on demand.
 void show_item(const py::handle& nodeid) {
   const py::str text = PyUnicode_Check(nodeid.ptr()) ? py::reinterpret_borrow<py::str>(nodeid) : py::str(nodeid);
@@ -135,22 +126,22 @@ void show_item(const py::handle& nodeid) {
 
 std::uint32_t start_item(std::uint32_t item, const py::handle& nodeid) {
   show_item(nodeid);
-  phase_cpu_mark() = cpu_s();
   return begin_item(item);
 }
 
 bool add_plain_report(const py::object& report, bool want_sections, const py::bytes& opaque) {
   core::PhaseReport phase;
   if (!plain_pass_from_python(report, want_sections, phase)) return false;
-  phase.cpu_s = cpu_since_mark();
   add_phase(std::move(phase), bytes_from(opaque));
   return true;
 }
 
 void add_described_report(const py::dict& fields, const py::bytes& opaque) {
-  core::PhaseReport phase = phase_from_python(fields);
-  phase.cpu_s = cpu_since_mark();
-  add_phase(std::move(phase), bytes_from(opaque));
+  add_phase(phase_from_python(fields), bytes_from(opaque));
+}
+
+void report_fixture(std::string fixture, std::string origin, std::string scope, std::string param, double took_s) {
+  add_fixture({std::move(fixture), std::move(origin), std::move(scope), std::move(param), took_s});
 }
 
 void finish_worker(const std::string& interrupted, const std::string& interrupted_at, std::int64_t exit_code,
@@ -207,6 +198,9 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("begin_try", &begin_try);
   module.def("add_plain_report", &add_plain_report);
   module.def("add_described_report", &add_described_report);
+  module.def("measure", [] { ProcessState::current().measures = true; });
+  module.def("add_fixture", &report_fixture);
+  module.def("add_profile", &add_profile);
   module.def("finish_item", &finish_item);
   module.def("warning", [](const py::dict& fields) { send_warning(warning_from_python(fields)); });
   module.def("worker_finished", &finish_worker);

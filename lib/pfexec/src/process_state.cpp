@@ -1,11 +1,13 @@
 #include "process_state.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 namespace pf::exec {
 
@@ -43,6 +45,18 @@ std::uint64_t clock_ns(clockid_t clock) noexcept {
 std::uint64_t monotonic_ns() noexcept { return clock_ns(CLOCK_MONOTONIC); }
 double monotonic_s() noexcept { return static_cast<double>(monotonic_ns()) * 1e-9; }
 double cpu_s() noexcept { return static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)) * 1e-9; }
+
+// Opened anew each time: a test may close every descriptor that it finds, and open others in their places.
+double queued_s() noexcept {
+  const core::UniqueFd file(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC));
+  char text[96];
+  const ssize_t size = file.valid() ? ::read(file.get(), text, sizeof text - 1) : -1;
+  if (size <= 0) return 0;
+  text[size] = '\0';
+  char* rest = nullptr;   // "<ns on a processor> <ns in the queue> <slices>"
+  (void)std::strtoull(text, &rest, 10);
+  return static_cast<double>(std::strtoull(rest, nullptr, 10)) * 1e-9;
+}
 
 void leave(int status) noexcept { ::_exit(status); }
 

@@ -43,6 +43,7 @@ struct ProcessState {
   std::size_t slot = 0;
   std::string python;                           // that the interpreter was started as
   double started_s = 0;                         // CLOCK_MONOTONIC of the fork
+  bool measures = false;                        // RunOptions.measure is not empty
 
   [[nodiscard]] static ProcessState& current() noexcept;
 };
@@ -51,6 +52,9 @@ struct ProcessState {
 [[nodiscard]] double monotonic_s() noexcept;
 [[nodiscard]] std::uint64_t monotonic_ns() noexcept;
 [[nodiscard]] double cpu_s() noexcept;
+// Seconds that this thread was ready to run and had no processor, since it began; 0 where the kernel does not say. A system call
+// or three: for measured runs.
+[[nodiscard]] double queued_s() noexcept;
 
 // A forked child's own end when there is nobody left to talk to: no Python clean-up, no atexit.
 [[noreturn]] void leave(int status) noexcept;

@@ -18,12 +18,36 @@ core::ItemResult& current_item() {
 struct Totals {
   std::int64_t ran = 0;
   double busy_s = 0;
-  double item_started_s = 0;
+  double cpu_s = 0;
+  double queued_s = 0;
+  double begun_s = 0;            // the first claim
+  double ended_s = 0;            // the last item's end
 };
+
+// Clock readings at an item's beginning; a part's, and a try's.
+struct Marks {
+  double item_s = 0;
+  double item_cpu_s = 0;
+  double item_queued_s = 0;
+  double try_s = 0;
+  double phase_cpu_s = 0;
+  double phase_queued_s = 0;
+};
+
+Marks& marks() {
+  static Marks instance;
+  return instance;
+}
+
+double queued_if_measured() { return ProcessState::current().measures ? queued_s() : 0; }
 
 Totals& totals() {
   static Totals instance;
   return instance;
+}
+
+void note_begun(double now_s) noexcept {
+  if (totals().begun_s == 0) totals().begun_s = totals().ended_s = now_s;
 }
 
 // An inline run (-n 0) has no channel of its own: its results go the controller's way.
@@ -36,6 +60,7 @@ void send_result_frame(const std::string& payload) {
 }  // namespace
 
 std::optional<std::uint32_t> worker_reserve() noexcept {
+  note_begun(monotonic_s());
   ProcessState& state = ProcessState::current();
   return state.board->board().reserve(state.slot);
 }
@@ -76,7 +101,11 @@ std::uint32_t begin_item(std::uint32_t item) {
   ProcessState::current().last_words.note_sections({});
   // Without a board nothing outlives a try but this process.
   if (state.board != nullptr) current_item().attempt = std::max(state.board->board().tries(item), 1u);
-  totals().item_started_s = monotonic_s();
+  Marks& now = marks();
+  now.item_s = now.try_s = monotonic_s();
+  now.item_cpu_s = now.phase_cpu_s = cpu_s();
+  now.item_queued_s = now.phase_queued_s = queued_if_measured();
+  note_begun(now.item_s);
   return current_item().attempt;
 }
 
@@ -88,7 +117,9 @@ std::uint32_t begin_try(double delay_s) {
     const auto goes_on = std::find_if(item.phases.begin(), item.phases.end(), [](const core::PhaseReport& phase) { return phase.outcome == "rerun"; });
     if (goes_on != item.phases.end()) item.opaque = {item.opaque[static_cast<std::size_t>(goes_on - item.phases.begin())]};
   }
+  if (ProcessState::current().measures) item.busy_s = monotonic_s() - marks().try_s;
   send_result_frame(core::encode(item));
+  marks().try_s = monotonic_s();
   const std::uint32_t next = item.attempt + 1;
   ProcessState& state = ProcessState::current();
   const std::uint32_t number = item.item;
@@ -100,6 +131,10 @@ std::uint32_t begin_try(double delay_s) {
 }
 
 void add_phase(core::PhaseReport phase, std::string opaque) {
+  const double cpu = cpu_s();
+  phase.cpu_s = cpu - std::exchange(marks().phase_cpu_s, cpu);
+  const double queued = queued_if_measured();
+  phase.queued_s = queued - std::exchange(marks().phase_queued_s, queued);
   current_item().phases.push_back(std::move(phase));
   if (!opaque.empty()) current_item().opaque.push_back(std::move(opaque));
 }
@@ -110,9 +145,18 @@ void drop_phase() {
   if (!item.phases.empty()) item.phases.pop_back();
 }
 
+void add_fixture(core::FixtureReport fixture) { current_item().fixtures.push_back(std::move(fixture)); }
+
+void add_profile(std::vector<std::string> lines) { current_item().profile = std::move(lines); }
+
 void finish_item() {
-  totals().busy_s += monotonic_s() - totals().item_started_s;
-  ++totals().ran;
+  Totals& all = totals();
+  all.ended_s = monotonic_s();
+  all.busy_s += all.ended_s - marks().item_s;
+  all.cpu_s += cpu_s() - marks().item_cpu_s;
+  all.queued_s += queued_if_measured() - marks().item_queued_s;
+  ++all.ran;
+  if (ProcessState::current().measures) current_item().busy_s = all.ended_s - marks().try_s;
   current_item().outcome = core::item_outcome(current_item().phases);
   send_result_frame(core::encode(current_item()));
   ProcessState& state = ProcessState::current();
@@ -125,9 +169,17 @@ void send_worker_finished(core::WorkerFinished message) {
   const ProcessState& state = ProcessState::current();
   message.ran = totals().ran;
   message.busy_s = totals().busy_s;
-  message.cpu_s = cpu_s();
+  message.cpu_s = totals().cpu_s;
   message.wall_s = monotonic_s() - state.started_s;
+  message.begun_s = totals().begun_s;
+  message.ended_s = totals().ended_s;
+  message.queued_s = totals().queued_s;
   send_result_frame(core::encode(message));
+}
+
+void finish_inline_run() {
+  const ProcessState& state = ProcessState::current();
+  if (state.measures && state.board == nullptr && totals().ran > 0) send_worker_finished({});
 }
 
 }  // namespace pf::exec

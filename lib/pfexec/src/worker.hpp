@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <pfcore/messages.hpp>
 #include <pfcore/run_board.hpp>
@@ -25,7 +26,10 @@ void worker_phase(core::ItemPhase phase) noexcept;
 std::uint32_t begin_item(std::uint32_t item);
 // Sends the try as one that another follows, which begins after `delay_s`. Returns its number.
 std::uint32_t begin_try(double delay_s);
+// Processor time, and in a measured run queueing, are those since the phase before it, or the beginning.
 void add_phase(core::PhaseReport phase, std::string opaque);
+void add_fixture(core::FixtureReport fixture);
+void add_profile(std::vector<std::string> lines);
 // Takes back the phase that was added last.
 void drop_phase();
 // Sends what begin_item began. A daemon that is gone ends the process.
@@ -33,5 +37,7 @@ void finish_item();
 
 void send_warning(const core::WarningReport& warning);
 void send_worker_finished(core::WorkerFinished message);
+// A measured run whose items pytest's own loop ran, in the controller: as a worker's.
+void finish_inline_run();
 
 }  // namespace pf::exec

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pfcore/daemon_messages.hpp>
+#include <pfcore/measured_messages.hpp>
 
 namespace pf::test {
 
@@ -14,6 +15,7 @@ inline core::PhaseReport sample_phase() {
   phase.duration_s = 0.25;
   phase.cpu_s = 0.125;
   phase.start_s = 1700000000.5;
+  phase.queued_s = 0.0625;
   phase.longrepr = ">       assert 0\nE       assert 0";
   phase.reason = "assert 0 — \xed\xa0\x80";   // with a lone surrogate
   phase.category = "failed";
@@ -40,6 +42,9 @@ inline core::ItemResult sample(core::ItemResult message) {
   message.phases = {setup, sample_phase()};
   message.opaque = {k_bytes, ""};
   message.lost = "worker 'gw1' crashed while running 'test_a.py::TestA::test_b[ü]'";
+  message.busy_s = 0.75;
+  message.fixtures = {{"database", "tests", "module", "postgres", 1.5}};
+  message.profile = {"0.250 s in 12 calls of wait (client.py:7)"};
   return message;
 }
 
@@ -81,7 +86,8 @@ inline core::RunRequest sample(core::RunRequest message) {
   message.options.hang_dump_s = 60;
   message.options.full_report = true;
   message.options.verbose_plan = true;
-  message.options.nodeids = {"a.py::test_b", "a.py::test_a"};
+  message.options.measure = "fixtures";
+  message.options.nodeids = {"a.py::test_b", "a.py::test_a[ü]"};
   message.terminal.columns = 120;
   message.terminal.rows = 50;
   message.terminal.stdin_is_tty = true;
@@ -172,6 +178,17 @@ inline core::ProgressEvent sample(core::ProgressEvent message) {
 inline core::OutputEvent sample(core::OutputEvent message) {
   message.stream = 2;
   message.data = k_bytes;
+  return message;
+}
+
+inline core::MeasuredEvent sample(core::MeasuredEvent message) {
+  message.workers = 2;
+  message.processors = 8;
+  message.wall_s = 2.5;
+  message.lives = {{1, 12, 0.125, 2.25, 1.5, 1.25, 0.25}};
+  message.frames = 13;
+  message.bytes = 2400;
+  message.groups = {0, 0x80000000u};
   return message;
 }
 
@@ -431,6 +448,9 @@ inline core::WorkerFinished sample(core::WorkerFinished message) {
   message.busy_s = 1.5;
   message.cpu_s = 1.25;
   message.wall_s = 2.5;
+  message.begun_s = 1000.5;
+  message.ended_s = 1002.75;
+  message.queued_s = 0.125;
   message.interrupted = "exit: enough";
   message.interrupted_at = "/p/test_a.py:7: KeyboardInterrupt\n";
   message.exit_code = 7;
@@ -484,7 +504,7 @@ void for_every_message(Visit&& visit) {
   const auto each = [&]<typename... T>(T... empty) { (visit(sample(empty)), ...); };
   each(core::ItemResult{}, core::WarningReport{}, core::Hello{}, core::RunRequest{}, core::CancelRequest{}, core::StatusRequest{},
        core::ShutdownRequest{}, core::ResizeRequest{}, core::Welcome{}, core::PhaseEvent{}, core::PlanEvent{},
-       core::CollectedEvent{}, core::ProgressEvent{}, core::OutputEvent{}, core::FinishedEvent{}, core::ErrorEvent{},
+       core::CollectedEvent{}, core::ProgressEvent{}, core::OutputEvent{}, core::MeasuredEvent{}, core::FinishedEvent{}, core::ErrorEvent{},
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},

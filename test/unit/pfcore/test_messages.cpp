@@ -96,7 +96,7 @@ TEST_SUITE("pfcore/messages") {
       CHECK_MESSAGE(names.insert(name).second, name, " stands for two messages");
       CHECK(pf::test::compare_golden("wire/" + name + ".pickle", encode(message)) == "");
     });
-    CHECK(names.size() == 40);
+    CHECK(names.size() == 41);
   }
 
   TEST_CASE("what was encoded is decoded again, field by field") {
@@ -307,6 +307,10 @@ TEST_SUITE("pfcore/messages") {
     CHECK(keeps([](PhaseReport& phase) { phase.when = "collect"; }));
     CHECK(keeps([](PhaseReport& phase) { phase.outcome = "skipped"; }));
     CHECK(keeps([](PhaseReport& phase) { phase.cpu_s = 0; }));
+    ItemResult measured;
+    measured.phases = {passed("call")};
+    measured.phases[0].queued_s = 0.25;
+    CHECK(again(measured)->phases[0].queued_s == 0.25);
   }
 
   TEST_CASE("a generation of 62,000 items and 10,000 inputs fits a control frame") {

@@ -51,6 +51,9 @@ TEST_SUITE("pfcore/metrics") {
     const auto clusters = setup_clusters(std::vector{setup("db", 0, 5, 1s), setup("db", 1, 6, 1s)});
     REQUIRE(clusters.size() == 1);
     CHECK(clusters[0].remedy == SetupRemedy::before_the_workers);
+    std::vector<FixtureSetup> of_session{setup("db", 0, 5, 1s), setup("db", 1, 5, 1s)};
+    for (FixtureSetup& one : of_session) one.scope = "session";
+    CHECK(setup_clusters(of_session)[0].remedy == SetupRemedy::before_the_workers);
   }
 
   TEST_CASE("fixtures of one name but another origin, scope or parameter are not shared") {

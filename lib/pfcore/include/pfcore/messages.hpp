@@ -40,6 +40,7 @@ struct PhaseReport {
   double duration_s = 0;
   double cpu_s = 0;
   double start_s = 0;            // seconds since the epoch
+  double queued_s = 0;           // measured runs: ready to run, and no processor free
   std::string longrepr;          // rendered as the run's own --tb, -l, -v, --color ask; empty when there is none
   std::string reason;            // for the short summary: "AssertionError: …", or the reason of a skip or xfail
   std::string category;          // pytest_report_teststatus: "passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "" (not counted), or a plugin's own
@@ -53,6 +54,15 @@ struct PhaseReport {
   std::vector<std::pair<std::string, std::string>> properties;   // user_properties, converted to str
 };
 
+// One set-up of one fixture, in a run that measures fixtures.
+struct FixtureReport {
+  std::string fixture;           // its name
+  std::string origin;            // the node id below which it is defined; empty = a plugin's
+  std::string scope;             // "function", "class", "module", "package", "session"
+  std::string param;             // its parameter's id, empty = none
+  double took_s = 0;             // without the fixtures that were set up meanwhile
+};
+
 // One item's final result, or one try of it.
 struct ItemResult {
   static constexpr std::string_view k_type = "result";
@@ -64,6 +74,9 @@ struct ItemResult {
   std::vector<PhaseReport> phases;
   OsStrings opaque;              // serialised pytest reports (bytes), one per phase, only when asked for
   std::string lost;              // non-empty: the worker was lost; "worker 'gw0' crashed while running '…'"
+  double busy_s = 0;             // measured runs: wall time of the item's protocol, hooks between the phases included
+  std::vector<FixtureReport> fixtures;   // what was set up for it, in a run that measures fixtures
+  std::vector<std::string> profile;      // lines of text, in a run that profiles
 };
 
 // What pytest made of its options and its ini file, as far as the native reporter's text depends on it: a dict inside
@@ -127,6 +140,8 @@ struct RunOptions {              // a dict inside RunRequest
   double hang_dump_s = 0;        // the stacks of a worker are written to stderr each time that an item has run so long; 0 = never
   bool full_report = false;      // opaque reports wanted by the client too
   bool verbose_plan = false;
+  std::string measure;           // "": nothing; "times": MeasuredEvent, and queued_s and busy_s of results; "fixtures": their set-ups,
+                                 // too; "profile": profiles of set-up and call, too
   std::vector<std::string> nodeids;  // of what argv selects, only these, in this order; empty = all
 };
 
@@ -462,8 +477,11 @@ struct WorkerFinished {
   static constexpr std::string_view k_type = "worker_finished";
   std::int64_t ran = 0;
   double busy_s = 0;             // inside the runtest protocol
-  double cpu_s = 0;
+  double cpu_s = 0;              // meanwhile, of all threads
   double wall_s = 0;             // from fork to here
+  double begun_s = 0;            // CLOCK_MONOTONIC: it asked for its first item,
+  double ended_s = 0;            // and its last one was over
+  double queued_s = 0;           // measured runs: of busy_s, ready to run and no processor free
   std::string interrupted;       // text of KeyboardInterrupt or pytest.exit(), or empty
   std::string interrupted_at;    // what pytest writes below it: "path:line: KeyboardInterrupt", or with --full-trace the traceback
   std::int64_t exit_code = -1;   // pytest.exit(returncode=…), -1 = none

@@ -21,6 +21,7 @@
 #include <pfcore/run_tally.hpp>
 
 #include <pfctl/loop.hpp>
+#include <pfctl/run_account.hpp>
 #include <pfctl/run_measurements.hpp>
 
 namespace pf::ctl {
@@ -44,6 +45,7 @@ struct RunSetup {
   std::int64_t id = 0;
   core::RunOptions options;
   std::size_t default_workers = 1;
+  std::size_t processors = 1;           // that the run may use
   TimePoint received{};                 // when the daemon read the request
   double wait_ms = 0;                   // filled in by whoever waited
   double boot_ms = 0;
@@ -106,6 +108,8 @@ class RunState {
   void on_result(std::size_t slot, core::ItemResult result, TimePoint now);
   void on_warning(std::size_t slot, const core::WarningReport& warning);
   void on_worker_finished(std::size_t slot, const core::WorkerFinished& finished, TimePoint now);
+  void on_worker_frame(std::size_t bytes) noexcept { account_.add_frame(bytes); }
+  void on_inline_finished(const core::WorkerFinished& finished) { account_.add_finished(0, finished); }   // the controller's word
   // The channel ended. `broken`: what came was no frame.
   void on_worker_silent(std::size_t slot, bool broken, TimePoint now);
 
@@ -183,6 +187,7 @@ class RunState {
   void deliver(core::ItemResult result, std::string worker);
   void send_finished(int code, TimePoint now);
   void refuse(std::string_view code, std::string message, std::string hint, std::int64_t exit_code);
+  void send_measured();
   void send_progress(TimePoint now);
 
   // run_losses.cpp
@@ -192,6 +197,7 @@ class RunState {
   void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text,
              core::WorkerExited words = {});
   void tell_lost_try(std::uint32_t item, std::string worker, std::uint32_t attempt, std::string text);
+  void account_loss(std::size_t slot, bool has_item, TimePoint now);
   [[nodiscard]] std::optional<std::uint32_t> lost_item(std::size_t slot, std::int64_t pid) const;
   [[nodiscard]] bool may_replace(std::size_t slot) const;
   void blame_inline_item(std::optional<int> status);
@@ -220,6 +226,7 @@ class RunState {
   core::Selected selected_;
   core::RunTally tally_;
   RunMeasurements measurements_;
+  RunAccount account_;
   std::unordered_map<std::uint32_t, double> own_limits_s_;   // items with a limit of their own; 0 = none
   bool has_limits_ = false;
   std::optional<core::RunBoard> board_;

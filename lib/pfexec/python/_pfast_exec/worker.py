@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import coverage_data, interruption, junit, nodes, randomness, repair, report_wire, reports
+from . import coverage_data, interruption, junit, measure, nodes, randomness, repair, report_wire, reports
 from .retries import Tries
 from .terminal import CapturedTerminal, silence_in_worker
 
@@ -54,6 +54,7 @@ class ItemRunner:
         self._junit = junit.WorkerPart(log) if log is not None else None
         self._only_junit = opaque and controller.only_junit
         self._wants_sections = controller.renderer.wants_pass_sections or junit.writes_output(log)
+        measure.install(session.config, controller.request["options"]["measure"])
 
     # -- called by RunHooks ------------------------------------------------------------------------------------------
 
