@@ -4,9 +4,11 @@
 #include <optional>
 #include <utility>
 
+#include <pfcore/detailed_report.hpp>
 #include <pfctl/environment.hpp>
 #include <pfctl/worker_count.hpp>
 
+#include "bench_run.hpp"
 #include "commands.hpp"
 #include "context.hpp"
 #include "exit_codes.hpp"
@@ -52,6 +54,7 @@ core::RunOptions run_options(const Context& context, const RunOptions& options, 
   out.hang_dump_s = context.settings.hang_dump_s;
   out.full_report = options.full_report;
   out.verbose_plan = options.verbose_plan;
+  if (options.detailed) out.measure = "times";
   return out;
 }
 
@@ -64,9 +67,12 @@ void fill_style(core::TextStyle& style, const Context& context, const PytestArgs
   style.full_reasons = is_set(context, "CI") || is_set(context, "BUILD_NUMBER");
 }
 
+std::string python_of(const Context& context) {
+  return std::to_string(context.interpreter.major) + '.' + std::to_string(context.interpreter.minor);
+}
+
 std::string title_of(const Context& context) {
-  return std::string("pfast ") + PF_VERSION + " · python " + std::to_string(context.interpreter.major) + '.' +
-         std::to_string(context.interpreter.minor) + " · root " + context.root;
+  return std::string("pfast ") + PF_VERSION + " · python " + python_of(context) + " · root " + context.root;
 }
 
 RunSetup make_setup(const Context& context, const RunOptions& options) {
@@ -119,8 +125,13 @@ RunsResult run_repeatedly(const Context& context, const RunOptions& options, Eve
     if (signals == nullptr) signals = &own_signals.emplace();
     RunSetup setup = make_setup(context, options);
     setup.reporter.connect_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
+    core::RunFigures figures;
+    if (options.detailed) setup.figures = &figures;
+    const core::DetailedStyle style{setup.reporter.args.style};
+    const int out = setup.reporter.out;
     RunSession session(*connection, *signals, std::move(setup), events);
     const int code = session.run();
+    if (options.detailed) write_to(out, core::detailed_text(figures, style));
     result.outcomes = session.outcomes();
     result.exit_code = worse_of(result.exit_code, code);
     if (code == k_exit_interrupted || code >= k_exit_internal) break;
@@ -156,6 +167,48 @@ int run_all(const Context& context, const RunOptions& options, SignalChannel* si
   return after_write(events.close(), exit_code);
 }
 
+// ---------------------------------------------------------------- --bench
+
+int bench(const Context& context, RunOptions options, SignalChannel* signals) {
+  options.reporter = "native";   // whatever the settings say: the report is pfast's own
+  EventWriter events;
+  if (!options.events.empty()) {
+    if (auto opened = events.open(options.events); !opened) return refuse(k_exit_usage, opened.error(), "--events takes a file that can be written");
+  }
+  std::optional<SignalChannel> own_signals;
+  Outcomes outcomes;
+  const RunSetup any = make_setup(context, options);
+  const auto run = [&](const BenchTurn& turn) {
+    BenchTurnResult result;
+    auto connection = connect(context, options);
+    if (!connection) {
+      result.exit_code = refuse_connection(k_exit_not_started, context, connection.error(), "`pfast logs` shows what the daemon said");
+      result.ended = true;
+      return result;
+    }
+    if (signals == nullptr) signals = &own_signals.emplace();
+    RunSetup setup = make_setup(context, options);
+    setup.request.options.measure = turn.measure;
+    setup.request.options.nodeids = turn.only;
+    setup.reporter.mute = true;
+    setup.reporter.label = turn.label;
+    setup.figures = &result.figures;
+    RunSession session(*connection, *signals, std::move(setup), options.events.empty() ? nullptr : &events);
+    result.exit_code = session.run();
+    result.ended = result.exit_code == k_exit_interrupted || result.exit_code >= k_exit_internal;
+    if (turn.only.empty()) outcomes = session.outcomes();
+    return result;
+  };
+  int exit_code = run_bench(options.bench, any.reporter.args.style, python_of(context), any.reporter.out, run);
+  const std::string& dump = dump_of(context, options);
+  if (!dump.empty()) exit_code = after_write(write_dump(dump, outcomes), exit_code);
+  return after_write(events.close(), exit_code);
+}
+
+int run_or_bench(const Context& context, const RunOptions& options, SignalChannel* signals) {
+  return wants_bench(options.bench) ? bench(context, options, signals) : run_all(context, options, signals);
+}
+
 int print_workers(const RunOptions& options) {
   int exit_code = 0;
   const auto context = find_settings(options.where, Purpose::run, exit_code);
@@ -172,14 +225,18 @@ int run_command(const RunOptions& options) {
   int exit_code = 0;
   auto context = find_context(options.where, Purpose::run, exit_code);
   if (!context) return exit_code;
+  const RunSetup any = make_setup(*context, options);
+  const std::string conflict = find_bench_conflict(options, any.request.options.workers != 0);
+  if (!conflict.empty()) return refuse(k_exit_usage, conflict);
+  if (options.bench.compare.size() == 2) return compare_files(options.bench, any.reporter.args.style, any.reporter.out);
   if (!options.no_daemon) {
     if (const auto code = run_on_v1_daemon(*context, options)) return *code;
-    return run_all(*context, options, nullptr);
+    return run_or_bench(*context, options, nullptr);
   }
   SignalChannel signals;   // from before there is a folder to be left behind until it is gone
   const auto daemon = PrivateDaemon::start(*context);
   if (!daemon) return refuse(k_exit_not_started, daemon.error());
-  return run_all(*context, options, &signals);
+  return run_or_bench(*context, options, &signals);
 }
 
 }  // namespace pf::cli

@@ -121,8 +121,24 @@ void put_phase(JsonText& out, const core::Value& phase) {
     out.put_key(k_times[i]);
     out.put(items[i + 1]);
   }
+  if (items.size() > 1 + k_times.size()) {
+    out.put_key("queued_s");
+    out.put(items[1 + k_times.size()]);
+  }
   if (items[0].as_str() == "call") out.text() += R"(,"category":"passed","letter":".","word":"PASSED")";
   out.text() += '}';
+}
+
+// "u32s" of PROTOCOL.md, as numbers.
+void put_words(JsonText& out, std::string_view words) {
+  out.text() += '[';
+  for (std::size_t at = 0; at + 4 <= words.size(); at += 4) {
+    std::uint32_t word = 0;
+    for (std::size_t i = 4; i-- > 0;) word = word << 8 | static_cast<std::uint8_t>(words[at + i]);
+    if (at > 0) out.text() += ',';
+    out.text() += std::to_string(word);
+  }
+  out.text() += ']';
 }
 
 // null where a report holds what only Python can read, or is nested without end.
@@ -160,6 +176,7 @@ std::string event_line(const core::Value& event) {
     out.put_key(*key == "opaque" ? "reports" : *key);
     if (*key == "phases") put_list_of(out, entry.value, put_phase);
     else if (*key == "opaque") put_list_of(out, entry.value, put_report);
+    else if (*key == "groups" && entry.value.as_bytes()) put_words(out, *entry.value.as_bytes());
     else out.put(entry.value);
   }
   out.text() += '}';

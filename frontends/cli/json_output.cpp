@@ -42,8 +42,9 @@ std::string behind_links(const std::string& path) {
 
 }  // namespace
 
-core::Status write_dump(const std::string& path, const Outcomes& outcomes) {
-  const std::string text = text_of(Json(outcomes), 0) + "\n";
+core::Status write_dump(const std::string& path, const Outcomes& outcomes) { return write_text(path, text_of(Json(outcomes), 0) + "\n"); }
+
+core::Status write_text(const std::string& path, const std::string& text) {
   if (path == "-") {
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
     return written ? core::ok_status() : core::Status(write_error("stdout", errno));

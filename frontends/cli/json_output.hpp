@@ -12,6 +12,9 @@ using Outcomes = std::map<std::string, std::string>;   // node id -> one of the 
 
 // {node id: outcome} as the predecessor's --dump writes it. To a temporary file that is renamed, so that no reader sees
 // half of it; straight to what is no regular file (a device, a pipe); "-" is stdout. Errors: system.
+// The file is there whole or as it was before; "-" is stdout.
+[[nodiscard]] core::Status write_text(const std::string& path, const std::string& text);
+
 [[nodiscard]] core::Status write_dump(const std::string& path, const Outcomes& outcomes);
 
 }  // namespace pf::cli

@@ -120,7 +120,7 @@ void NativeReporter::collected(const core::CollectedEvent& event) {
   any_failed_ = any_failed_ || event.errors > 0;
   total_ = static_cast<std::size_t>(std::max<std::int64_t>(event.selected, 0));
   doing_.clear();
-  if (setup_.args.verbosity < 0 || setup_.args.no_header) return;
+  if (setup_.mute || setup_.args.verbosity < 0 || setup_.args.no_header) return;
   std::string text = setup_.title;
   if (event.workers > 0) text.append(k_between).append(counted(event.workers, "worker"));
   text.append(k_between).append(counted(event.selected, "test"));
@@ -147,6 +147,7 @@ void NativeReporter::result(const core::ItemResult& result) {
   if (result.outcome != "rerun") ++done_;             // a try that another one follows is not the item's end
   if (result.outcome == "failed" || result.outcome == "error") ++failed_;
   report_.add_result(result);
+  if (setup_.mute) return;
   for (const core::PhaseReport& phase : result.phases) {
     note_category(phase);
     if (phase.letter.empty() && phase.word.empty()) continue;
@@ -159,7 +160,7 @@ void NativeReporter::result(const core::ItemResult& result) {
 void NativeReporter::finished(const core::FinishedEvent& event) {
   line_.close();
   end_letters();
-  if (!event.text_shown) write_to(setup_.out, report_.summary(event, plugin_output_));
+  if (!event.text_shown && !setup_.mute) write_to(setup_.out, report_.summary(event, plugin_output_));
 }
 
 std::string NativeReporter::broken_off() {
@@ -253,9 +254,10 @@ std::string NativeReporter::live_text() const {
   const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   std::array<char, 32> seconds{};
   std::snprintf(seconds.data(), seconds.size(), "%.1fs", elapsed);
-  if (!doing_.empty()) return doing_ + std::string(k_between) + seconds.data();
+  const std::string label = setup_.label.empty() ? std::string() : setup_.label + std::string(k_between);
+  if (!doing_.empty()) return label + doing_ + std::string(k_between) + seconds.data();
   if (total_ == 0) return {};
-  std::string text = std::to_string(done_) + '/' + std::to_string(total_);
+  std::string text = label + std::to_string(done_) + '/' + std::to_string(total_);
   if (failed_ > 0) text.append(k_between).append(std::to_string(failed_)).append(" failed");
   text.append(k_between).append(seconds.data());
   for (const auto& [worker, nodeid] : progress_.running) text.append(k_between).append(shown_nodeid(nodeid));

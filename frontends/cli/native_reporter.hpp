@@ -20,6 +20,8 @@ class NativeReporter {
     int out = 1;                   // where text goes
     bool live = false;             // that is a terminal on which a line can be redrawn
     double connect_ms = 0;         // until there was a daemon
+    bool mute = false;             // prints nothing but that line
+    std::string label;             // stands at its beginning
     std::string title;             // "pfast 0.10.0 · python 3.11 · root /p": the header's beginning
   };
 

@@ -121,6 +121,16 @@ CLI::App* add_run(CLI::App& app, Parsed& parsed) {
   sub->add_flag("--no-daemon", run.no_daemon, "Collects for this run only and leaves nothing behind");
   sub->add_flag("--full-report", run.full_report, "Events carry pytest's serialised reports");
   sub->add_flag("--verbose-plan", run.verbose_plan, "Says which way the options took and why, and where the time went");
+  sub->add_flag("--detailed", run.detailed, "Tells where the time went, why, and how many workers the suite is worth");
+  sub->add_flag("--bench{2}", run.bench.runs, "Runs the suite N times (2), the first one as a warm-up, and tells what to save time on")
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000));
+  sub->add_option("--bench-save", run.bench.save, "Writes what --bench measured as JSON; 6 runs unless --bench=N says otherwise")->type_name("FILE");
+  sub->add_option("--bench-compare", run.bench.compare,
+                  "Tells which tests take longer or shorter than in FILE, and what is noise; given twice, two files without a run")
+      ->type_name("FILE")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   sub->add_flag("--print-inferred-workers", run.print_inferred_workers, "Prints the number of workers that a run would have, and ends");
   sub->footer(k_epilogue);
   return sub;

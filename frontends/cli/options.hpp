@@ -16,6 +16,13 @@ struct Where {
   std::string python;            // --python; empty = found
 };
 
+// --bench and its kin; see bench_run.hpp.
+struct BenchOptions {
+  int runs = 0;                  // --bench=N, with the warm-up; 0 = not given
+  std::string save;              // file
+  std::vector<std::string> compare;   // a file to compare with, or two to compare with each other
+};
+
 struct RunOptions {
   Where where;
   std::optional<int> workers;    // -1 = auto
@@ -36,6 +43,8 @@ struct RunOptions {
   bool no_daemon = false;
   bool full_report = false;
   bool verbose_plan = false;
+  bool detailed = false;
+  BenchOptions bench;
   bool print_inferred_workers = false;
   std::vector<std::string> pytest_args;
 };

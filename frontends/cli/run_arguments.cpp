@@ -10,7 +10,7 @@ namespace {
 // No argument of pytest's begins with this byte.
 constexpr char k_stand_in = '\x01';
 
-constexpr std::array<std::string_view, 5> k_unbuilt{"--detailed", "--bench", "--bench-save", "--bench-compare", "--with-watcher"};
+constexpr std::array<std::string_view, 1> k_unbuilt{"--with-watcher"};
 
 // argparse's rule: with a blank in it, "-x y" is a value (-k "-x y"), unless it has the form --name=value.
 bool only_looks_like_an_option(std::string_view text) {

@@ -91,6 +91,7 @@ std::optional<int> RunSession::on_event(const core::Document& event) {
     if (setup_.verbose_plan) note(plan->way + ": " + plan->why);
   } else if (auto collected = message_as<core::CollectedEvent>(root)) on_collected(*collected);
   else if (auto phase = message_as<core::PhaseEvent>(root)) on_phase(*phase);
+  else if (auto measured = message_as<core::MeasuredEvent>(root)) on_measured(*measured);
   else if (!setup_.native) return std::nullopt;
   else if (auto warning = message_as<core::WarningReport>(root)) reporter_.warning(*warning);
   else if (auto output = message_as<core::OutputEvent>(root)) reporter_.output(*output);
@@ -112,16 +113,23 @@ void RunSession::on_phase(const core::PhaseEvent& phase) {
 
 void RunSession::on_collected(const core::CollectedEvent& collected) {
   in_terminal_ = collected.workers == 0;
+  if (setup_.figures != nullptr) setup_.figures->add_collected(collected);
   if (setup_.native) reporter_.collected(collected);
 }
 
+void RunSession::on_measured(const core::MeasuredEvent& measured) {
+  if (setup_.figures != nullptr) setup_.figures->add_measured(measured);
+}
+
 void RunSession::on_result(const core::ItemResult& result) {
+  if (setup_.figures != nullptr) setup_.figures->add_result(result);
   // One that another try follows is no outcome.
   if (setup_.keep_outcomes && result.outcome != "rerun") outcomes_[result.nodeid] = result.outcome;
   if (setup_.native) reporter_.result(result);
 }
 
 int RunSession::on_finished(const core::FinishedEvent& finished) {
+  if (setup_.figures != nullptr) setup_.figures->add_finished(finished);
   if (setup_.native) reporter_.finished(finished);
   else if (!finished.text_shown && !finished.reason.empty()) note("the run ended early: " + finished.reason);
   if (!changed_.empty()) note("while the run went on: " + changed_ + "; what it says is of the files as they were before");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include <pfcore/run_figures.hpp>
 #include <pfctl/client.hpp>
 
 #include "event_writer.hpp"
@@ -21,6 +22,7 @@ struct RunSetup {
   bool native = true;
   bool verbose_plan = false;
   bool keep_outcomes = false;                 // for --dump
+  core::RunFigures* figures = nullptr;        // for --detailed and --bench: is told every event
 };
 
 class RunSession {
@@ -41,6 +43,7 @@ class RunSession {
   std::optional<int> on_event(const core::Document& event);
   void on_phase(const core::PhaseEvent& phase);
   void on_collected(const core::CollectedEvent& collected);
+  void on_measured(const core::MeasuredEvent& measured);
   void on_result(const core::ItemResult& result);
   int on_finished(const core::FinishedEvent& finished);
   int on_error(const core::ErrorEvent& error);

@@ -271,7 +271,7 @@ def test_inferred_workers(case: Case, args: list[str], count: str | None) -> Non
 
 @pytest.mark.parametrize(
     "args",
-    [["--detailed"], ["--bench"], ["--bench=5"]],
+    [["--with-watcher"]],
     ids=" ".join,
 )
 def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args: list[str]) -> None:
