@@ -63,14 +63,14 @@ std::string format_number(const char* format, double number) {
 
 // _pytest.terminal.format_node_duration: the unit is that of the rounded value.
 std::string node_duration(double seconds) {
-  struct Unit {
+  struct TimeUnit {
     double scale;
     const char* format;
     double limit;
   };
-  constexpr Unit k_units[] = {{1e6, "%.3fus", 10},  {1e6, "%.2fus", 100},  {1e6, "%.1fus", 1000}, {1e3, "%.3fms", 10},
+  constexpr TimeUnit k_units[] = {{1e6, "%.3fus", 10},  {1e6, "%.2fus", 100},  {1e6, "%.1fus", 1000}, {1e3, "%.3fms", 10},
                               {1e3, "%.2fms", 100}, {1e3, "%.1fms", 1000}, {1, "%.3fs", 60}};
-  for (const Unit& unit : k_units) {
+  for (const TimeUnit& unit : k_units) {
     std::string text = format_number(unit.format, seconds * unit.scale);
     if (std::strtod(text.c_str(), nullptr) < unit.limit) return text;
   }

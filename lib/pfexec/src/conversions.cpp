@@ -10,14 +10,6 @@ namespace {
 
 py::bytes to_bytes(const std::string& text) { return py::bytes(text); }
 
-// As text_from reads it.
-py::str to_text(const std::string& utf8) {
-  const auto size = static_cast<Py_ssize_t>(utf8.size());
-  py::object text = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(utf8.data(), size, "surrogatepass"));
-  if (!text) throw py::error_already_set();
-  return text;
-}
-
 py::list to_bytes_list(const core::OsStrings& strings) {
   py::list out;
   for (const std::string& text : strings) out.append(to_bytes(text));
