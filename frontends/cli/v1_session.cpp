@@ -104,6 +104,12 @@ V1Session::Step V1Session::on_finished(const v1::FinishedAnswer& finished) {
 
 V1Session::Step V1Session::lost(const core::Error& why) {
   line_.clear();
+  if (!heard_) {
+    exit_code_ = refuse(k_exit_daemon_lost, "process " + std::to_string(connection_.peer().pid) + " at that address said nothing that a daemon says (failed to " +
+                                                why.message + ")",
+                        "name another socket with --address or PFAST_ADDRESS; of pytest-fast's daemon, run again");
+    return Step::over;
+  }
   exit_code_ = refuse(k_exit_daemon_lost, "the daemon was lost after " + std::to_string(done_) + " tests (failed to " + why.message + ")",
                       "run again: a new daemon is started");
   return Step::over;

@@ -579,7 +579,7 @@ class TestClients:
 
     @pytest.mark.parametrize(
         "message",
-        [("status", "fp"), {"type": "hello", "protocol": 3}, {"type": "status"}, {"type": "hello", "protocol": "x"}, [], None, 5],
+        [{"type": "hello", "protocol": 3}, {"type": "status"}, {"type": "hello", "protocol": "x"}, [], None, 5],
     )
     def test_a_wrong_greeting_is_refused_politely(self, daemon: Daemon, message: Any) -> None:
         with daemon.connect(greet=False) as client:
@@ -587,6 +587,14 @@ class TestClients:
             event = client.receive()
             assert event is not None and event["type"] == "error" and event["code"] == "protocol"
             assert client.receive() is None
+
+    def test_a_command_of_version_1_is_answered_and_all_that_is_heard(self, daemon: Daemon) -> None:
+        with daemon.connect(greet=False) as client:
+            client.send(("status", "fp"))  # type: ignore[arg-type]
+            client.send(("shutdown",))  # type: ignore[arg-type]
+            assert client.receive() == {"ready": True, "stale": True}
+            assert client.receive() is None
+        assert daemon.status()["pid"] == daemon.pid
 
     @pytest.mark.parametrize(
         "message", [{"type": "dance"}, {"type": "run"}, {"type": "run", "argv": 5}, {"type": "cancel", "how": 1}, {}, []]

@@ -5,6 +5,7 @@ Speaks protocol version 2 with Python's pickle. Runs in a thread of the test; st
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import socket
@@ -75,6 +76,9 @@ class FakeDaemon:
         self.runs: list[Conversation] = []
         self._script = script
         self._error: BaseException | None = None
+        # Who serves without its life lock is taken for the predecessor.
+        self._lock = open(f"{address}.lock", "wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
         self._listener.listen()
@@ -97,6 +101,7 @@ class FakeDaemon:
             pass
         self._thread.join(20)
         self._listener.close()
+        self._lock.close()
         for run in self.runs:
             run.close()
         if self._error is not None:
