@@ -14,6 +14,7 @@ from suites_of_tests import GATED
 ENDS = {
     "os._exit(1)": "import os; os._exit(1)",
     "os._exit(0)": "import os; os._exit(0)",
+    "os._exit(3)": "import os; os._exit(3)",
     "segmentation fault": "import ctypes; ctypes.string_at(0)",
     "abort": "import os; os.abort()",
     "kill -9 of itself": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",

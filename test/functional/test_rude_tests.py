@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 from harness import Case
@@ -38,8 +37,16 @@ SURVIVED = {
     "unprintable": "class Odd(Exception):\n    def __str__(self): raise ValueError\n    __repr__ = __str__\nraise Odd",
     "assertion about bytes": "assert b'\\xff' * 10000 == b'\\xfe' * 10000",
     "many children": "import os, time\n[os.fork() or (time.sleep(1000), os._exit(0)) for _ in range(100)]",
+    "fork bomb": "import os, time\nown = os.getpid()\nfor _ in range(8): os.fork()\nif os.getpid() != own: time.sleep(1000); os._exit(0)",
     "another session": "import os\npid = os.fork()\nif not pid:\n    os.setsid(); os.fork() and os._exit(0)\n    import time; time.sleep(1000); os._exit(0)\nos.waitpid(pid, 0)",
     "exit function": "import atexit\natexit.register(print, 'said at exit')",
+    "an event loop that goes on": "import asyncio, threading\nloop = asyncio.new_event_loop()\nthreading.Thread(target=loop.run_forever, daemon=True).start()",
+    "tasks that nobody awaits": "import asyncio\nloop = asyncio.new_event_loop()\nloop.create_task(asyncio.sleep(1000))\nasyncio.set_event_loop(loop)",
+    "files that may not grow": "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))",
+    "little memory": "import resource\nresource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))",
+    "a stack of a megabyte": "import resource\nresource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))",
+    "stderr replaced": "import sys\nclass Broken:\n    def __getattr__(self, name): raise OSError(name)\nsys.stderr = Broken()",
+    "input": "assert input() == 'x'",
     "warnings": "import warnings\n[warnings.warn(f'number {n}') for n in range(300)]",
 }
 #: Plain pytest does not: the test fails by name, the others have their results.
@@ -49,6 +56,8 @@ FATAL = {
     "kill of its parent's group": "import os, signal\nos.killpg(os.getpgid(0), signal.SIGKILL)",
     "exec": "import os\nos.execv('/bin/true', ['true'])",
     "trap": "import os, signal\nos.kill(os.getpid(), signal.SIGTRAP)",
+    "no more processor time": "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+    "an exit from a thread": "import os, threading\nthread = threading.Thread(target=os._exit, args=(3,))\nthread.start(); thread.join()",
 }
 
 
@@ -71,7 +80,7 @@ def assert_all_is_well(case: Case, daemon: int) -> None:
 def test_what_plain_pytest_survives(case: Case, name: str) -> None:
     case.write(suite(SURVIVED[name]))
     case.write({"empty/pytest.ini": "[pytest]\n"})
-    if name in ("many children", "another session"):  # they would outlive plain pytest
+    if name in ("many children", "fork bomb", "another session"):  # they would outlive plain pytest
         case.write({"plain/pytest.ini": "[pytest]\n", **{f"plain/{file}": text for file, text in suite("pass").items()}})
         expected = case.plain("--ignore=empty", cwd="plain")
         arguments = ["--ignore=plain"]
@@ -126,14 +135,58 @@ def test_an_endless_loop_is_interrupted_and_nobody_waits_for_it(case: Case, loop
     assert_all_is_well(case, daemon)
 
 
-def test_a_time_limit_ends_a_loop_and_shows_where(case: Case) -> None:
-    case.write(suite("import re\nre.match('(a*)*b', 'a' * 60)"))
-    started = time.monotonic()
+HANGS = {
+    "in Python": "while True: pass",
+    "in C, with the lock of the interpreter": "import re\nre.match('(a*)*b', 'a' * 60)",
+    "deaf": "import signal\nfor number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1): signal.signal(number, signal.SIG_IGN)\nwhile True: pass",
+    "for a child": "import subprocess\nsubprocess.run(['sleep', '1000'])",
+    "at a lock": "import threading\nlock = threading.Lock()\nlock.acquire(); lock.acquire()",
+}
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_a_time_limit_ends_what_hangs(case: Case, how: str) -> None:
+    case.write(suite(HANGS[how]))
     done = case.run("-n", "2", "--timeout", "1")
-    assert time.monotonic() - started < 60
     assert done.code == 1
+    assert done.outcomes.pop("test_other.py::test_other[3]") == "failed"
+    assert len(done.outcomes) == 8
     assert done.outcomes["test_rude.py::test_rude"] == "failed"
     assert "timed out after 1 s" in done.out
+    assert_all_is_well(case, case.daemon_pid())
+
+
+def test_a_test_that_kills_its_parent_is_named(case: Case) -> None:
+    """The parent is the run's session: the run cannot go on, and says why."""
+    case.write(suite("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(100)"))
+    case.run("test_other.py")
+    daemon = case.daemon_pid()
+    for options in (["-n", "1"], ["-n", "2"], ["-n", "1", "--reporter", "pytest"]):
+        done = case.run(*options)
+        assert done.code == 3, done
+        assert "while running 'test_rude.py::test_rude'" in done.out + done.err, done
+        assert "test_rude.py::test_rude" not in done.outcomes
+        assert set(done.outcomes.values()) <= {"passed", "failed"}
+    assert_all_is_well(case, daemon)
+
+
+def test_a_hundred_megabytes_of_output(case: Case) -> None:
+    case.write(suite("[print('line', number, 'z' * 980) for number in range(100_000)]\nassert 0"))
+    done = case.run("-n", "2")
+    assert done.outcomes["test_rude.py::test_rude"] == "failed" and len(done.outcomes) == 9
+    assert "line 0 zzz" in done.out and "line 99999 zzz" in done.out
+    assert "characters left out by pfast" in done.out
+    assert len(done.out) < 32 << 20
+    assert_all_is_well(case, case.daemon_pid())
+
+
+def test_threads_that_would_hold_an_interpreter_do_not_hold_a_run(case: Case) -> None:
+    """Plain pytest does not end: it joins them."""
+    case.write(suite("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()"))
+    for options in (["-n", "1"], ["-n", "2"], ["test_rude.py::test_rude"]):
+        done = case.run(*options)
+        assert done.outcomes["test_rude.py::test_rude"] == "passed", done
+        assert wait_until(lambda: not case.run_processes(), 20)
     assert_all_is_well(case, case.daemon_pid())
 
 

@@ -146,6 +146,6 @@ class FreshSession:
         if self._controller is not None and self._controller.selected_sent:
             self._controller.leave(code)
         Controller.send_nothing_selected("fresh", self._why, self._outside_scope)
-        _pfexec.controller_finished(code, b"", 0.0)
+        _pfexec.controller_finished(code, "", b"", 0.0)
         _pfexec.leave(code)
         raise SystemExit(code)

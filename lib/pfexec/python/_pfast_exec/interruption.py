@@ -23,13 +23,13 @@ def message_of(excinfo: Any) -> str:
 def describe(config: Any, renderer: Renderer) -> tuple[str, str]:
     """The exception that is being handled: its message, and the lines below it; those of a pytest.exit() are none."""
     excinfo = pytest.ExceptionInfo.from_current()
-    if isinstance(excinfo.value, pytest.exit.Exception):
-        return message_of(excinfo), ""
     representation = excinfo.getrepr(funcargs=True)
     crash = getattr(representation, "reprcrash", None)
-    if crash is None or Path(os.path.abspath(crash.path)).parent == _OWN_FOLDER:
-        return message_of(excinfo), ""  # between two tests
-    return message_of(excinfo), renderer.text_of(representation if config.option.fulltrace else crash)
+    message = str(crash.message) if crash is not None else str(excinfo.typename)
+    between_tests = crash is None or Path(os.path.abspath(crash.path)).parent == _OWN_FOLDER
+    if between_tests or isinstance(excinfo.value, pytest.exit.Exception):
+        return message, ""
+    return message, renderer.text_of(representation if config.option.fulltrace else crash)
 
 
 def exception_for(message: str, exit_code: int) -> BaseException:
