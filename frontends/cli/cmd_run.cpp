@@ -84,8 +84,8 @@ RunSetup make_setup(const Context& context, const RunOptions& options) {
   request = make_request(context, options.pytest_args, run_options(context, options, args));
   request.terminal = look_at_terminal(context.env, setup.reporter.out);
   fill_style(args.style, context, args, request.terminal);
-  // What the terminal and the environment say; --color is pytest's to read.
-  request.options.color = wants_color(context.env, "auto", request.terminal.stdout_is_tty) ? "yes" : "no";
+  // What the terminal and the environment say, and --color as far as it was read here: the session reads it again.
+  request.options.color = args.style.color ? "yes" : "no";
 
   setup.native = request.options.reporter == "native";
   setup.verbose_plan = options.verbose_plan;

@@ -246,6 +246,9 @@ class Detailed {
     const std::size_t word = to_string(found.verdict).size();
     line.replace(0, word, marked(line.substr(0, word), {good ? Markup::green : Markup::yellow, Markup::bold}, style_.text));
     put_labelled(out_, "verdict", line);
+    if (found.queued_share >= k_queued_share && found.verdict != RunVerdict::oversubscribed) {
+      put_labelled(out_, "mind", "the machine did other things, too: tests waited for a processor for " + percent_text(found.queued_share) + " of their time");
+    }
     if (found.verdict == RunVerdict::nothing_ran) return;
     const AdviceInput asked = figures_.advice_input(groups_, times_);
     const WorkerAdvice advice = advise_workers(asked);

@@ -96,6 +96,15 @@ TEST_SUITE("pfcore/detailed_report") {
     says(crowded(), "oversubscribed", "-n 3 instead of -n 8");
   }
 
+  TEST_CASE("a machine that does other things, too, is named, and is no verdict") {
+    MeasuredRun run = balanced();
+    CHECK(text_of(run).find("\nmind") == std::string::npos);
+    for (auto& test : run.tests) test.queued_s = 0.050;
+    const std::string text = text_of(run);
+    CHECK(text.find("\nverdict      balanced") != std::string::npos);
+    CHECK(text.find("\nmind         the machine did other things, too: tests waited for a processor for 49 % of their time") != std::string::npos);
+  }
+
   TEST_CASE("figures add up to the digit that is printed") {
     for (const MeasuredRun& run : {balanced(), unbalanced(), sleeping(), with_setup(), crowded()}) check_sums(run);
   }
