@@ -39,6 +39,11 @@ std::vector<std::string> refused_options(const RunOptions& options) {
   refuse_if(options.flaky.has_value(), "--flaky");
   refuse_if(!options.events.empty(), "--events");
   refuse_if(options.verbose_plan, "--verbose-plan");
+  refuse_if(options.start_method.has_value(), "--start-method");
+  refuse_if(options.max_worker_restart.has_value(), "--max-worker-restart");
+  refuse_if(options.nice.has_value(), "--nice");
+  refuse_if(!options.bench.save.empty(), "--bench-save");
+  refuse_if(!options.bench.compare.empty(), "--bench-compare");
   return out;
 }
 
@@ -51,6 +56,7 @@ V1Arguments v1_arguments(const Context& context, const RunOptions& options) {
     if (is_nodeid(argument)) out.nodeids.push_back(from_root(context, argument));
     else out.refused.push_back(argument);
   }
+  if (options.bench.runs > 0 && (!out.nodeids.empty() || !options.dump.empty())) out.refused.emplace_back("--bench together with node ids or --dump");
   for (const std::string_view key : k_run_settings) {
     const auto found = context.settings.sources.find(std::string(key));
     // The predecessor's own variables mean its daemon's start, as ever.

@@ -77,6 +77,8 @@ V1SessionSetup session_setup(const Context& context, const RunOptions& options, 
   setup.terminal = look_at_terminal(context.env, setup.out);
   setup.command.fingerprint = ctl::v1_fingerprint(context.env);
   setup.command.full_report = options.full_report;
+  setup.command.detailed = options.detailed;
+  setup.command.bench = options.bench.runs;
   setup.command.stream = !dump.empty() || !arguments.nodeids.empty();
   if (setup.command.stream) setup.command.full_report = true;
   if (!arguments.nodeids.empty()) setup.command.nodeids = arguments.nodeids;

@@ -144,12 +144,17 @@ def test_its_option_full_report(served: Predecessor) -> str:
 
 
 @cell(SERVED, "run: --detailed, --bench")
-def test_its_options_for_texts_to_come(served: Predecessor) -> str:
+def test_its_options_for_longer_texts(served: Predecessor) -> str:
+    plain = served.case.plain()
     done = served.client("--detailed")
     assert done.code == 1 and "results :" in done.out, done
+    assert_summary(done.out, plain)
+    for word in ("busy", "start", "tail", "verdict"):
+        assert word in done.out, (word, done)
     done = served.client("--bench=2")
     assert done.code == 1 and "results :" in done.out, done
-    return "accepted; the ordinary summary"
+    assert "bench" in done.out.lower() and "1 run" in done.out, done
+    return "the blocks of `pfast run --detailed` and `--bench`"
 
 
 @cell(SERVED, "request_run_streamed")

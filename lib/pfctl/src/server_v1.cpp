@@ -56,12 +56,23 @@ bool Server::is_stale_for(const std::optional<std::string>& fingerprint) const {
 void Server::v1_run(Connection& connection, v1::RunCommand command) {
   if (shutting_down_ || is_stale_for(command.fingerprint)) return leave_stale(connection);
   const std::int64_t id = next_run_++;
-  auto client = std::make_unique<V1RunClient>(connection, command, id);
+  auto again = [this, connection_id = connection.id()](V1Bench::Turn turn) { v1_run_again(connection_id, std::move(turn)); };
+  auto client = std::make_unique<V1RunClient>(connection, command, id, std::move(again));
   if (command.stream && command.nodeids && command.nodeids->empty()) {
     note_activity();
     connection.send_last_answer(v1::encode(v1::FinishedAnswer{k_no_tests, "pfast: no node id was asked for: nothing ran"}));
     return;
   }
+  core::RunRequest request = settings_.v1_request;
+  request.options.full_report = command.stream;
+  request.options.measure = client->measure();
+  if (command.stream && command.nodeids) select_items(request, std::move(*command.nodeids));
+  connection.keep(std::move(client));
+  start_v1_run(connection, id, std::move(request));
+}
+
+void Server::start_v1_run(Connection& connection, std::int64_t id, core::RunRequest request) {
+  RunClient& translator = *connection.translator();
   auto streams = own_streams();
   if (!streams) {
     core::ErrorEvent error;
@@ -69,15 +80,23 @@ void Server::v1_run(Connection& connection, v1::RunCommand command) {
     error.message = streams.error().message;
     error.hint = "see `ulimit -n`";
     error.exit_code = k_exit_not_started;
-    client->send_event(core::encode(error));
+    translator.send_event(core::encode(error));
     return;
   }
-  core::RunRequest request = settings_.v1_request;
-  request.options.full_report = command.stream;
-  if (command.stream && command.nodeids) select_items(request, std::move(*command.nodeids));
-  RunClient& translator = *client;
-  connection.keep(std::move(client));
   start_run(connection, id, std::move(request), std::move(*streams), translator);
+}
+
+// The run before it is on the stack, and is still leaving.
+void Server::v1_run_again(std::int64_t connection_id, V1Bench::Turn turn) {
+  loop_.defer([this, connection_id, turn = std::move(turn)] {
+    const auto found = connections_.find(connection_id);
+    if (found == connections_.end()) return;
+    if (Run* before = find_run(*found->second)) before->forget_client();
+    core::RunRequest request = settings_.v1_request;
+    request.options.measure = turn.measure;
+    request.options.nodeids = turn.nodeids;
+    start_v1_run(*found->second, next_run_++, std::move(request));
+  });
 }
 
 void Server::v1_status(Connection& connection, const v1::StatusCommand& command) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <pfcore/detailed_report.hpp>
 #include <pfcore/pickle_reader.hpp>
 
 #include "v1_report.hpp"
@@ -21,11 +22,22 @@ bool is(const core::Value& root) {
 
 }  // namespace
 
-V1RunClient::V1RunClient(V1Answers& answers, const core::v1::RunCommand& command, std::int64_t run)
-    : answers_(answers), stream_(command.stream), summary_({run, command.full_report && !command.stream, command.detailed, command.bench}) {
+V1RunClient::V1RunClient(V1Answers& answers, const core::v1::RunCommand& command, std::int64_t run, Again again)
+    : answers_(answers),
+      stream_(command.stream),
+      summary_options_{run, command.full_report && !command.stream},
+      summary_(summary_options_),
+      detailed_(command.detailed),
+      again_(std::move(again)) {
+  if (command.bench > 0 && !stream_ && again_) bench_.emplace(command.bench);
   if (!stream_ || !command.nodeids) return;
   asked_ = *command.nodeids;
   for (const std::string& nodeid : asked_) ++open_[nodeid];
+}
+
+std::string V1RunClient::measure() const {
+  if (bench_) return V1Bench::first().measure;
+  return detailed_ ? "times" : "";
 }
 
 void V1RunClient::send_event(std::string_view payload) {
@@ -35,7 +47,12 @@ void V1RunClient::send_event(std::string_view payload) {
   if (is<core::ItemResult>(root)) {
     if (auto result = core::decode_as<core::ItemResult>(root)) on_result(*result, payload.size());
   } else if (is<core::CollectedEvent>(root)) {
-    if (auto collected = core::decode_as<core::CollectedEvent>(root)) summary_.add(*collected);
+    if (auto collected = core::decode_as<core::CollectedEvent>(root)) {
+      summary_.add(*collected);
+      figures_.add_collected(*collected);
+    }
+  } else if (is<core::MeasuredEvent>(root)) {
+    if (auto measured = core::decode_as<core::MeasuredEvent>(root)) figures_.add_measured(*measured);
   } else if (is<core::OutputEvent>(root)) {
     if (auto output = core::decode_as<core::OutputEvent>(root)) summary_.add(*output);
   } else if (is<core::FinishedEvent>(root)) {
@@ -54,6 +71,7 @@ void V1RunClient::send_progress(std::string_view payload) {
 }
 
 void V1RunClient::on_result(const core::ItemResult& result, std::size_t bytes) {
+  if (!measure().empty()) figures_.add_result(result);
   if (result.outcome == "rerun") return;   // another try follows
   if (const auto asked = open_.find(result.nodeid); asked != open_.end() && --asked->second == 0) open_.erase(asked);
   summary_.add(result, bytes);
@@ -77,7 +95,25 @@ void V1RunClient::send_reports(const core::ItemResult& result) {
                                    [](const core::PhaseReport& phase) { return phase.outcome == "failed" && !phase.wasxfail; });
 }
 
+// Whether another run of the bench follows.
+bool V1RunClient::goes_on(const core::FinishedEvent& finished) {
+  if (bench_->timed()) {
+    text_ = summary_.text(finished, {});
+    exit_code_ = std::max(exit_code_, finished.exit_code);
+  }
+  const bool complete = finished.reason.empty() && finished.not_run == 0 && finished.total > 0;
+  auto turn = bench_->next(std::exchange(figures_, core::RunFigures()), complete);
+  summary_ = V1Summary(summary_options_);
+  if (turn) again_(std::move(*turn));
+  return turn.has_value();
+}
+
 void V1RunClient::on_finished(const core::FinishedEvent& finished) {
+  figures_.add_finished(finished);
+  if (bench_) {
+    if (!goes_on(finished)) answer(exit_code_, text_ + "\n" + bench_->text());
+    return;
+  }
   std::vector<std::string> unknown;
   for (const std::string& nodeid : asked_) {
     // What was cut off is another matter than what there is not.
@@ -91,7 +127,9 @@ void V1RunClient::on_finished(const core::FinishedEvent& finished) {
     const std::string why = finished.reason.empty() ? "exit code " + std::to_string(exit_code) : finished.reason;
     send_failure("the run of the daemon ended without success: " + why);
   }
-  answer(exit_code, summary_.text(finished, unknown));
+  std::string text = summary_.text(finished, unknown);
+  if (detailed_) text += "\n" + core::detailed_text(figures_, {});
+  answer(exit_code, std::move(text));
 }
 
 void V1RunClient::on_error(const core::ErrorEvent& error) {

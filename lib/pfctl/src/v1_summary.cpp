@@ -91,7 +91,6 @@ void V1Summary::add(const core::ItemResult& result, std::size_t bytes) {
 std::string V1Summary::text(const core::FinishedEvent& finished, const std::vector<std::string>& unknown) const {
   std::string out;
   put_head(out, finished);
-  put_details(out);
   out += formatted("  bus     : 0 round-trips, %.0fKB rx\n", static_cast<double>(result_bytes_) / 1024);
   put_failures(out);
   put_expected_passes(out);
@@ -132,11 +131,6 @@ void V1Summary::put_head(std::string& out, const core::FinishedEvent& finished) 
 }
 
 // The one place for what --detailed and --bench add to the summary, or put in its place.
-void V1Summary::put_details(std::string& out) const {
-  if (options_.detailed) out += "  detail  : not in this version of pfast\n";
-  if (options_.bench > 0) out += "  bench   : not in this version of pfast; this is the summary of one run\n";
-}
-
 void V1Summary::put_failures(std::string& out) const {
   if (!collect_errors_.empty()) out += "  COLLECTION ERRORS (" + std::to_string(collect_errors_.size()) + "):\n";
   for (const core::PhaseReport& report : collect_errors_) {

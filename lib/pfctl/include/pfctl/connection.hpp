@@ -71,6 +71,7 @@ class Connection final : public RunClient, public V1Answers, private ChannelHand
   [[nodiscard]] std::size_t queued_answer_bytes() const override { return queued_bytes(); }
   // Keeps what translates a run's events for this client, as long as the connection.
   void keep(std::unique_ptr<RunClient> translator) { translator_ = std::move(translator); }
+  [[nodiscard]] RunClient* translator() const noexcept { return translator_.get(); }
   // Sends the reason and closes once it is written.
   void refuse(std::string code, std::string message, std::string hint);
   void close();

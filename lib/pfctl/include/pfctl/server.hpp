@@ -19,6 +19,7 @@
 #include <pfctl/refresh.hpp>
 #include <pfctl/run.hpp>
 #include <pfctl/stray_reaper.hpp>
+#include <pfctl/v1_bench.hpp>
 
 namespace pf::ctl {
 
@@ -85,6 +86,8 @@ class Server final : private ConnectionHandler {
 
   void start_run(Connection& connection, std::int64_t id, core::RunRequest request, std::vector<core::UniqueFd> streams, RunClient& client);
   void v1_run(Connection& connection, core::v1::RunCommand command);
+  void start_v1_run(Connection& connection, std::int64_t id, core::RunRequest request);
+  void v1_run_again(std::int64_t connection_id, V1Bench::Turn turn);
   void v1_status(Connection& connection, const core::v1::StatusCommand& command);
   void v1_shutdown(Connection& connection);
   void v1_promote(Connection& connection, const core::v1::PromoteCommand& command);

@@ -18,8 +18,6 @@ namespace pf::ctl {
 struct V1SummaryOptions {
   std::int64_t run = 1;          // the daemon's number of this run
   bool full_report = false;      // a table of phases instead of slow tests
-  bool detailed = false;
-  std::int64_t bench = 0;
 };
 
 class V1Summary {
@@ -62,7 +60,6 @@ class V1Summary {
   void put_expected_passes(std::string& out) const;
   void put_slowest(std::string& out) const;
   void put_phases(std::string& out) const;
-  void put_details(std::string& out) const;
   void put_end(std::string& out, const core::FinishedEvent& finished, const std::vector<std::string>& unknown) const;
 
   V1SummaryOptions options_;
