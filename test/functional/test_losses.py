@@ -70,6 +70,29 @@ def test_crash_of_a_single_test(case: Case) -> None:
     assert case.run("test_other.py").outcomes == {"test_other.py::test_other": "failed"}
 
 
+@pytest.mark.parametrize("options", [[], ["--reporter", "pytest"]], ids=["native", "pytest"])
+def test_crash_at_the_end_of_a_workers_session(case: Case, options: list[str]) -> None:
+    """No test is to blame, but plain pytest would have died of it: never green."""
+    case.write(
+        {
+            "pytest.ini": "[pytest]\n",
+            "conftest.py": """
+                import os
+
+                def pytest_sessionfinish(session):
+                    if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+                        os.abort()
+            """,
+            "test_a.py": "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_a(n): pass\n",
+            "test_b.py": "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_b(n): pass\n",
+        }
+    )
+    done = case.run("-n", "2", *options)
+    assert done.code == 3, done
+    assert "worker 'gw1' crashed after its last test: killed by signal 6 (SIGABRT)" in done.out + done.err
+    assert set(done.outcomes.values()) == {"passed"} and len(done.outcomes) == 12
+
+
 def test_crash_in_the_session_on_the_terminal(case: Case) -> None:
     case.write(crashing_suite("import os; os._exit(0)"))
     actual = case.run("-n", "0")

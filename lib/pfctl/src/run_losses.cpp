@@ -144,6 +144,8 @@ void RunState::lose_worker(std::size_t index, int status, TimePoint now) {
     effects_.to_client(core::encode(core::PhaseEvent{"run", start_problem_, 0}));
     if (!slot.words.stacks.empty()) effects_.to_client(core::encode(core::OutputEvent{2, slot.words.stacks}));
     stop_board(start_problem_);
+  } else if (slot.any_result && cancel_ == Cancel::none && board_ && !board_->has_work(index)) {
+    tell_death_at_end(index, status);
   }
   if (!may_replace(index)) return;
   if (restarts_ >= most_restarts()) {
@@ -172,6 +174,14 @@ void RunState::account_loss(std::size_t index, bool has_item, TimePoint now) {
   const std::uint64_t since_ns = has_item && board_ ? board_->slot(index).since_ns : 0;
   if (since_ns == 0) account_.add_lost(index, std::nullopt, now);
   else account_.add_lost(index, TimePoint(std::chrono::nanoseconds(since_ns)), now);
+}
+
+// Nothing is undone, and no test is to blame; but the worker's session did not end, and plain pytest would have died of that.
+void RunState::tell_death_at_end(std::size_t index, int status) {
+  if (!fault_.empty()) return;
+  const std::string& cause = slots_[index].cause;
+  fault_ = "worker '" + worker_name(index) + "' crashed after its last test: " + (cause.empty() ? end_of_worker(status) : cause);
+  if (setup_.options.reporter == "pytest") effects_.to_client(core::encode(core::PhaseEvent{"run", fault_, 0}));
 }
 
 bool RunState::may_replace(std::size_t index) const {

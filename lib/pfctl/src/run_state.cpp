@@ -7,7 +7,6 @@ namespace pf::ctl {
 namespace {
 
 constexpr int k_code_interrupted = 2;
-constexpr int k_code_internal_error = 3;
 constexpr std::int64_t k_exit_not_started = 72;  // pfast's own: no process to run it in
 
 double ms_between(TimePoint from, TimePoint to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
@@ -203,6 +202,7 @@ void RunState::conclude(int session_code, TimePoint now) {
   int code = session_code;
   if (stage_ != Stage::session_over || controller_gone_) code = core::verdict(tally_, session_code, interrupted_);
   if (forced_code_ && *forced_code_ != 0) code = *forced_code_;
+  if (code == 0 && !fault_.empty()) code = k_code_internal_error;
   if (cancel_ != Cancel::none) code = k_code_interrupted;
   send_finished(code, now);
   stage_ = Stage::leaving;

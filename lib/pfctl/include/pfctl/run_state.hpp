@@ -26,6 +26,8 @@
 
 namespace pf::ctl {
 
+inline constexpr int k_code_internal_error = 3;   // pytest's: the session itself went wrong
+
 struct RunTimes {
   Milliseconds fork{5000};              // the forkserver's answer
   Milliseconds select{30000};           // Forked -> Selected
@@ -194,6 +196,7 @@ class RunState {
   [[nodiscard]] Slot* find_slot(std::int64_t slot) noexcept;
   void lose_worker(std::size_t slot, int status, TimePoint now);
   [[nodiscard]] std::string end_of_worker(int status);
+  void tell_death_at_end(std::size_t slot, int status);
   void blame(std::uint32_t item, std::string_view worker, std::string_view when, std::uint32_t attempt, std::string text,
              core::WorkerExited words = {});
   void tell_lost_try(std::uint32_t item, std::string worker, std::uint32_t attempt, std::string text);
