@@ -52,7 +52,7 @@ def test_a_conftest_that_ends_or_keeps_the_process(case: Case, how: str) -> None
     text, codes, told = TOLD_BY_PFAST[how]
     with Faults(case) as faults:
         case.write({"conftest.py": text + "\n"})
-        done = case.run(*faults.arguments, "--boot-timeout", "2")
+        done = case.run(*faults.arguments, "--boot-timeout", "8")
         assert done.code in codes and told in done.err + done.out and not done.outcomes, done
         (case.project / "conftest.py").unlink()
 

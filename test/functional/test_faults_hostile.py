@@ -15,7 +15,7 @@ import pytest
 from build_tree import ROOT
 from daemon_client import Client
 from faults import Faults
-from harness import Case
+from harness import TIMEOUT_S, Case
 from processes import wait_until
 
 ROUNDS = int(os.environ.get("PFAST_TEST_ROUNDS", "2"))
@@ -160,6 +160,8 @@ def test_every_judged_frame(case: Case, greet: bool) -> None:
                 last = ends(client)
                 assert last is None or last["type"] == "error", (frame["name"], last)
         assert peak(faults.before.daemon) < before + MOST_GROWTH
+        # One of them is a command of version 1, a run whose client has gone.
+        assert wait_until(lambda: not (case.status() or {"runs": [1]})["runs"], TIMEOUT_S)
         no_run_began(faults)
 
 

@@ -198,7 +198,7 @@ def test_auto_spawns_where_importing_started_a_thread_and_says_so(case: Case) ->
     for workers in ("1", "2"):
         actual = case.run("-n", workers, "--start-method", "auto")
         case.assert_same(expected, actual)
-        assert actual.err.count("workers are spawned: importing the suite started the thread server (conftest)") == 1, actual
+        assert actual.err.count("workers are spawned: importing the suite started the thread server (conftest, ") == 1, actual
     single = case.run("--start-method", "auto", "test_threads.py::test_two")
     assert (single.code, single.outcomes) == (0, {"test_threads.py::test_two": "passed"})
 
@@ -207,7 +207,8 @@ def test_forks_without_a_thread_are_told_of_once(case: Case) -> None:
     case.write(THREADED)
     first = case.run("-n", "2")
     assert first.code == 1
-    assert first.err.count("importing the suite started the thread server (conftest), which no forked worker has") == 1, first
+    assert first.err.count("importing the suite started the thread server (conftest, ") == 1, first
+    assert "which no forked worker has" in first.err
     assert "thread server" not in case.run("-n", "2").err
     case.write({"conftest.py": "def ask(number):\n    return number + 1\n"})
     assert "spawned" not in case.run("-n", "2", "--start-method", "auto").err

@@ -161,7 +161,8 @@ def test_maxfail(case: Case, options: list[str]) -> None:
     assert done.code == 1, done
     assert_torn_down(noted)
     if "4" in options:
-        assert 3 <= len(done.outcomes) == sum(lines.count("ran") for lines in noted.values()) <= 6
+        # Each worker stops by itself at its third failure; the daemon's word may come later than that.
+        assert 3 <= len(done.outcomes) == sum(lines.count("ran") for lines in noted.values()) <= 4 * 3
     else:
         case.assert_same(expected, done)
         assert stop_lines(done.out) == stop_lines(expected.out)

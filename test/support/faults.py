@@ -163,6 +163,7 @@ class Faults:
         workers: int = 2,
         probed: bool = True,
     ) -> None:
+        self._began_waiting = 0.0
         self.case = case
         self.daemon_dies = daemon_dies
         self.boots = boots or daemon_dies
@@ -259,6 +260,8 @@ class Faults:
         (self.case.home / "closed").touch()
 
     def open_gate(self) -> None:
+        # What changes while a run goes on is looked for in runs that take longer than 100 ms.
+        wait_until(lambda: time.monotonic() - self._began_waiting > 0.3, 1)
         (self.case.home / "closed").unlink(missing_ok=True)
         (self.case.home / "hold-boot").unlink(missing_ok=True)
 
@@ -269,6 +272,7 @@ class Faults:
     def start_waiting(self, *options: str, **more: Any) -> Running:
         """A run that waits at the gate."""
         self.close_gate()
+        self._began_waiting = time.monotonic()
         running = self.case.start_pfast("run", *self.arguments, *options, **more)
         assert wait_until(self.waiting, 60), running.finish(1)
         return running

@@ -92,6 +92,7 @@ bool RunState::on_orphan_exited(std::int64_t pid, int status, TimePoint now) {
     if (slots_[i].exited || slots_[i].pid != pid) continue;
     // Its parent is dead, and the kernel kills the workers of a dead controller: nobody's crash.
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && slots_[i].state == SlotState::live && slots_[i].cause.empty()) {
+      if (const auto item = lost_item(i, pid)) cut_off_.push_back(*item);
       slots_[i].state = SlotState::gone;
     }
     on_worker_exited(static_cast<std::int64_t>(i), pid, status, now);
@@ -178,6 +179,7 @@ void RunState::account_loss(std::size_t index, bool has_item, TimePoint now) {
 
 // Nothing is undone, and no test is to blame; but the worker's session did not end, and plain pytest would have died of that.
 void RunState::tell_death_at_end(std::size_t index, int status) {
+  died_at_end_ = true;
   if (!fault_.empty()) return;
   const std::string& cause = slots_[index].cause;
   fault_ = "worker '" + worker_name(index) + "' crashed after its last test: " + (cause.empty() ? end_of_worker(status) : cause);
@@ -241,12 +243,13 @@ void RunState::blame(std::uint32_t item, std::string_view worker, std::string_vi
 
 // One of them may have killed its parent.
 std::string RunState::running_items() const {
-  std::string text;
+  std::vector<std::uint32_t> items = cut_off_;   // whichever end was heard of first
   for (std::size_t i = 0; stage_ == Stage::running && i < slots_.size(); ++i) {
     if (slots_[i].in_controller || slots_[i].state != SlotState::live) continue;
-    const std::optional<std::uint32_t> item = lost_item(i, slots_[i].pid);
-    if (item) text += (text.empty() ? " while running '" : ", '") + selected_.nodeids[*item] + "'";
+    if (const auto item = lost_item(i, slots_[i].pid)) items.push_back(*item);
   }
+  std::string text;
+  for (const std::uint32_t item : items) text += (text.empty() ? " while running '" : ", '") + selected_.nodeids[item] + "'";
   return text;
 }
 

@@ -202,7 +202,7 @@ void RunState::conclude(int session_code, TimePoint now) {
   int code = session_code;
   if (stage_ != Stage::session_over || controller_gone_) code = core::verdict(tally_, session_code, interrupted_);
   if (forced_code_ && *forced_code_ != 0) code = *forced_code_;
-  if (code == 0 && !fault_.empty()) code = k_code_internal_error;
+  if (code == 0 && died_at_end_) code = k_code_internal_error;
   if (cancel_ != Cancel::none) code = k_code_interrupted;
   send_finished(code, now);
   stage_ = Stage::leaving;

@@ -6,8 +6,12 @@
 
 #include <csignal>
 
+#include <pfcore/export.hpp>
+
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 [[nodiscard]] inline int stack_signal() noexcept { return SIGRTMIN + 7; }
 
 }  // namespace pf::core
+PF_CORE_API_END

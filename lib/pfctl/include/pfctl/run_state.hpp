@@ -255,6 +255,8 @@ class RunState {
   std::string fault_;                       // what makes the run's end no normal one; named to the client
   std::string start_problem_;               // why a worker could not be started
   std::optional<int> forced_code_;          // pytest.exit(returncode=…), INTERNALERROR
+  std::vector<std::uint32_t> cut_off_;      // items of workers that died with their controller
+  bool died_at_end_ = false;                // a worker, behind its last item
   bool interrupted_ = false;
   bool inline_interrupted_ = false;             // pytest on the client's terminal was sent a Ctrl-C
   bool answered_ = false;

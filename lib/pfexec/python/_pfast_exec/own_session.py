@@ -74,7 +74,8 @@ def run_session(work: Mapping[str, Any], is_fork: bool) -> NoReturn:
 def _refuse(text: str) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
-    _pfexec.worker_finished(text, _DISAGREED, "")
+    # As pytest words its own exit with a reason: the run's session ends with one.
+    _pfexec.worker_finished(f"_pytest.outcomes.Exit: {text}", "", _DISAGREED, "")
     _pfexec.leave(0)
     raise SystemExit(0)
 
