@@ -83,8 +83,8 @@ def test_crash_at_the_end_of_a_workers_session(case: Case, options: list[str]) -
                     if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
                         os.abort()
             """,
-            "test_a.py": "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_a(n): pass\n",
-            "test_b.py": "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_b(n): pass\n",
+            "test_a.py": "import time, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_a(n): time.sleep(0.1)\n",
+            "test_b.py": "import time, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_b(n): time.sleep(0.1)\n",
         }
     )
     done = case.run("-n", "2", *options)
