@@ -23,6 +23,9 @@ PACKAGES = (
 #: The predecessor, as its wheel has it.
 PREDECESSOR = ("pytest==9.2.0", "pytest-fast==0.9.3")
 
+#: Plugins that shuffle.
+RANDOM_ORDER = ("pytest==9.0.2", "pytest-randomly==5.1.0", "pytest-random-order==1.2.0")
+
 #: For suites of Django projects.
 DJANGO = "pytest==9.0.2 django==5.2.8 pytest-django==4.11.1".split()
 
@@ -35,6 +38,11 @@ def plugin_environment() -> Path:
 def predecessor_environment() -> Path:
     """The folder of an environment with pytest-fast."""
     return environment_with("predecessor", PREDECESSOR)
+
+
+def random_order_environment() -> Path:
+    """The folder of an environment with pytest-randomly and pytest-random-order."""
+    return environment_with("random-order", RANDOM_ORDER)
 
 
 def django_environment() -> Path:

@@ -134,26 +134,37 @@ def _loaded(output: bytes) -> dict[str, Any]:
 
 # -- suites whose workers must be configured as workers ----------------------------------------------------------------
 
-_known: dict[CodeType, bool] = {}
+#: What there is in config.workerinput when no pytest_configure_node adds to it.
+_OWN_KEYS = frozenset(("workerid", "workercount", "testrunuid", "mainargv"))
+
+_known: dict[CodeType, frozenset[str] | None] = {}
 
 
 def wants_own_sessions(config: Any) -> bool:
     """Is a value of config.workerinput taken while the session is configured? A fork of the controller's session has been
     configured as the controller, so such a suite's workers begin sessions of their own. Plugins that only look whether they
-    are in a worker, to do less there, have no need of it."""
+    are in a worker, to do less there, have no need of it; nor have those that take a value which nobody gives: pytest-random-order's
+    seed is there with xdist only."""
+    configures_nodes = bool(getattr(config.hook, "pytest_configure_node").get_hookimpls())
     for hook in _CONFIGURING:
         for impl in getattr(config.hook, hook).get_hookimpls():
             function = getattr(impl.function, "__func__", impl.function)
             module = getattr(function, "__module__", None) or ""
-            if isinstance(function, FunctionType) and module.partition(".")[0] not in _SERVED_BY_A_FORK and _takes_input(function):
+            if not isinstance(function, FunctionType) or module.partition(".")[0] in _SERVED_BY_A_FORK:
+                continue
+            texts = _texts_beside_input(function)
+            if texts is not None and (configures_nodes or _OWN_KEYS & texts):
                 return True
     return False
 
 
-def _takes_input(function: FunctionType) -> bool:
+def _texts_beside_input(function: FunctionType) -> frozenset[str] | None:
+    """Texts in the code that takes config.workerinput, its keys among them; None when no code does."""
     code = function.__code__
     if code not in _known:
-        _known[code] = any("workerinput" in one.co_names for one in _codes(function))
+        taking = [one for one in _codes(function) if "workerinput" in one.co_names]
+        texts = frozenset(const for one in taking for const in one.co_consts if isinstance(const, str))
+        _known[code] = texts if taking else None
     return _known[code]
 
 
