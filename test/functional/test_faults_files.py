@@ -16,6 +16,7 @@ import pytest
 from faults import SUITE, Faults
 from faulty_libc import FaultyLibc
 from harness import Case
+from processes import remove_tree
 
 COMPILER = shutil.which("c++") or shutil.which("g++")
 MANY = 5000
@@ -109,7 +110,7 @@ def test_what_a_command_does(case: Case, edit: Callable[[Path], None]) -> None:
         shutil.copytree(case.project, backup, symlinks=True)
         edit(case.project)
         case.same(options=["-n", "1"])
-        shutil.rmtree(case.project)
+        remove_tree(case.project)
         shutil.copytree(backup, case.project, symlinks=True)
         del faults
 

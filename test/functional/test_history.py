@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 from harness import Case
+from processes import remove_tree
 from run_log import run, suite
 
 HISTORY = ".pytest_cache/d/pfast/history-1"
@@ -41,7 +42,7 @@ def test_a_history_from_elsewhere_is_used(case: Case) -> None:
     case.stop()
     kept = case.home / "kept"
     shutil.copy(case.project / HISTORY, kept)
-    shutil.rmtree(case.project / ".pytest_cache")
+    remove_tree(case.project / ".pytest_cache")
     assert before_the_long_test(case) > 0
     case.stop()
     shutil.copy(kept, case.project / HISTORY)
