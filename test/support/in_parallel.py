@@ -4,7 +4,8 @@
     python3 test/support/in_parallel.py -n 3 test/functional [pytest's options]
 
 Not pytest-xdist: what it would add to the environment that the tests give to pfast changes what they test. The largest files
-begin first. Each file's output is shown whole when it has ended; the last line is "N passed, N failed, N skipped".
+begin first. Each file's output is shown whole when it has ended. A file with a failure is run once more, alone, and that result
+counts: what passes then is named as flaky, for somebody to mend. The last line is "N passed, N failed, N skipped".
 """
 
 from __future__ import annotations
@@ -53,17 +54,31 @@ def run(file: Path, options: list[str]) -> Ended:
     return Ended(file, done.returncode, done.stdout.decode(errors="backslashreplace"), time.monotonic() - started)
 
 
+def show(ended: Ended) -> None:
+    print(f"-- {ended.file} ({ended.seconds:.0f} s)\n{ended.output}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=2, help="processes at a time")
     parser.add_argument("paths", type=Path, nargs="+", help="test files, or folders of them")
     arguments, options = parser.parse_known_args()
     total: Counter[str] = Counter()
+    again: list[Path] = []
     with ThreadPoolExecutor(arguments.n) as pool:
         for future in as_completed([pool.submit(run, file, options) for file in files_of(arguments.paths)]):
             ended = future.result()
-            total += ended.counts()
-            print(f"-- {ended.file} ({ended.seconds:.0f} s)\n{ended.output}", flush=True)
+            show(ended)
+            if ended.counts()["failed"]:
+                again.append(ended.file)
+            else:
+                total += ended.counts()
+    for file in again:
+        ended = run(file, options)
+        show(ended)
+        total += ended.counts()
+        if not ended.counts()["failed"]:
+            print(f"flaky: {file} failed beside other files and passed alone", flush=True)
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 0 if total["passed"] and not total["failed"] else 1
 
