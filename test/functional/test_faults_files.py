@@ -289,7 +289,9 @@ def test_a_checkout_of_5000_files_in_mid_run(case: Case) -> None:
         running = faults.start_waiting()
         check_out(case, "second")
         faults.open_gate()
-        case.assert_same(faults.expected, running.finish(60))
+        done = running.finish(60)
+        case.assert_same(faults.expected, done)
+        assert "while the run went on: changed: " in done.err, done
         expected, _ = case.same(options=["-n", "1"])
         assert expected.code == 1
         check_out(case, "first")

@@ -127,12 +127,13 @@ void GenerationPool::use(std::int64_t run_id, Generation& generation) {
   user->on_generation(generation);
 }
 
-std::optional<std::string> GenerationPool::change_of(std::int64_t generation_id) const {
+void GenerationPool::look_for_change(std::int64_t generation_id, std::function<void(const std::optional<std::string>&)> then) {
   const Generation* const generation = find(generation_id);
-  if (generation == nullptr || !generation->inputs()) return std::nullopt;
-  const InputSet& inputs = *generation->inputs();
-  if (inputs.is_certainly_unchanged() || inputs.size() > k_inline_check_files) return std::nullopt;
-  return inputs.file_change();
+  const std::shared_ptr<const InputSet> inputs = generation != nullptr ? generation->inputs() : nullptr;
+  if (!inputs || inputs->is_certainly_unchanged()) return then(std::nullopt);
+  if (inputs->size() <= k_inline_check_files) return then(inputs->file_change());
+  auto change = std::make_shared<std::optional<std::string>>();
+  loop_.queue_work([inputs, change] { *change = inputs->file_change(); }, [then = std::move(then), change] { then(*change); });
 }
 
 void GenerationPool::check(std::int64_t run_id, Generation& generation) {

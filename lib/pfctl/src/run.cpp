@@ -53,8 +53,10 @@ Run::Run(Context context, std::int64_t id, core::RunRequest request, std::vector
       timer_(context_.loop, [this] { tick(); }) {}
 
 Run::~Run() {
+  *self_ = nullptr;
   context_.budget.note(id_, 0);
-  context_.pool.release(id_); }
+  context_.pool.release(id_);
+}
 
 void Run::start() { context_.pool.acquire(id_, *this); }
 
@@ -212,6 +214,10 @@ void Run::client_gone() {
 void Run::on_child_exited(std::int64_t pid, int status) {
   if (!state_ || state_->controller_pid() != pid) return;
   if (controller_) controller_->drain();
+  if (looking_) {
+    held_.push_back([this, pid, status] { on_child_exited(pid, status); });
+    return;
+  }
   state_->on_controller_exited(status, context_.loop.now());
   after_event();
 }

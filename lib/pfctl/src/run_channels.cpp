@@ -215,17 +215,39 @@ void Run::on_controller_message(std::string_view type, const core::Value& root) 
       state_->on_worker_exited(slot, pid, status, now);
     });
   } else if (type == core::ControllerFinished::k_type) {
-    with<core::ControllerFinished>(root, [&](const core::ControllerFinished& finished) {
-      // Nobody edits within a run that is shorter than this, and it is not to wait for a look at its files.
-      const bool worth_a_look = client_ != nullptr && generation_id_ && now - fork_sent_ > k_longest_unseen;
-      if (const auto change = worth_a_look ? context_.pool.change_of(*generation_id_) : std::nullopt) on_phase("changed", *change);
-      state_->on_controller_finished(finished, now);
-    });
+    with<core::ControllerFinished>(root, [&](core::ControllerFinished finished) { on_session_over(std::move(finished)); });
   }
 }
 
-void Run::on_end(Channel&, const core::Error&) {
+// The run ends on the generation that it began with: whoever edited meanwhile is told. The verdict, and what the controller
+// does after its session, wait for a look that takes longer.
+void Run::on_session_over(core::ControllerFinished finished) {
+  // Nobody edits within a run that is shorter than this, and it is not to wait for a look at its files.
+  if (client_ == nullptr || !generation_id_ || context_.loop.now() - fork_sent_ <= k_longest_unseen) {
+    state_->on_controller_finished(finished, context_.loop.now());
+    return;
+  }
+  looking_ = true;
+  context_.pool.look_for_change(*generation_id_, [self = self_, finished = std::move(finished)](const std::optional<std::string>& change) {
+    if (*self != nullptr) (*self)->on_looked(finished, change);
+  });
+}
+
+void Run::on_looked(const core::ControllerFinished& finished, const std::optional<std::string>& change) {
+  looking_ = false;
+  if (done_) return;
+  if (change) on_phase("changed", *change);
+  state_->on_controller_finished(finished, context_.loop.now());
+  for (const std::function<void()>& event : std::exchange(held_, {})) event();
+  after_event();
+}
+
+void Run::on_end(Channel& channel, const core::Error& why) {
   if (!state_ || done_) return;
+  if (looking_) {
+    held_.push_back([this, &channel, why] { on_end(channel, why); });
+    return;
+  }
   state_->on_controller_silent(context_.loop.now());
   after_event();
 }

@@ -81,8 +81,9 @@ class GenerationPool final : private GenerationListener {
   }
   [[nodiscard]] bool owns_process(std::int64_t pid) const;
   [[nodiscard]] bool knows(std::int64_t generation_id) const { return find(generation_id) != nullptr; }
-  // What has changed since the generation was made; nothing when there are so many files that a look would hold the loop.
-  [[nodiscard]] std::optional<std::string> change_of(std::int64_t generation_id) const;
+  // Calls `then` with what has changed since the generation was made: at once, or from the loop when there are so many
+  // files that a look would hold it. Nothing has changed in a generation that is gone.
+  void look_for_change(std::int64_t generation_id, std::function<void(const std::optional<std::string>&)> then);
   // Every generation that takes runs.
   [[nodiscard]] std::vector<GenerationWish> wishes() const;
   [[nodiscard]] bool takes_runs(std::int64_t generation_id) const;

@@ -112,6 +112,8 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   [[nodiscard]] const History* known_history(const core::Selected& selected);
   void remember();
   void on_controller_message(std::string_view type, const core::Value& message);
+  void on_session_over(core::ControllerFinished finished);
+  void on_looked(const core::ControllerFinished& finished, const std::optional<std::string>& change);
   void on_worker_frame(std::size_t slot, std::string_view payload);
   void on_worker_end(std::size_t slot, const core::Error& why);
   [[nodiscard]] core::Result<core::UniqueFd> open_worker(std::size_t slot);
@@ -141,6 +143,9 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   std::vector<std::unique_ptr<WorkerLink>> workers_;
   BoardMemory board_;
   bool paused_ = false;
+  bool looking_ = false;                    // at the inputs, after the session and before the verdict
+  std::vector<std::function<void()>> held_; // what the controller did meanwhile
+  std::shared_ptr<Run*> self_ = std::make_shared<Run*>(this);
   bool remembered_ = false;                 // in the suite's history
   bool done_ = false;
 };
