@@ -18,7 +18,13 @@
 namespace pf::cli {
 namespace {
 
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+constexpr std::array<bool, 256> k_plain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
+bool is_plain(char c) { return k_plain[static_cast<unsigned char>(c)]; }
 
 // Writes values as JSON text, without a tree of them: a run has an event an item. What the library is for is escaping.
 class JsonText {
@@ -49,19 +55,32 @@ class JsonText {
   void put(const core::Value& value, int depth = 0) {
     if (depth > k_most_depth || text_.size() > k_most_bytes) whole_ = false;
     if (!whole_) return;
-    if (const auto flag = value.as_bool()) text_ += *flag ? "true" : "false";
-    else if (const auto number = value.as_int()) text_ += std::to_string(*number);
-    else if (const auto real = value.as_float()) put_number(*real);
-    else if (const auto text = value.as_str()) put_string(*text);
-    else if (const auto bytes = value.as_bytes()) put_string(*bytes);
-    else if (value.kind() == core::Kind::dict) put_dict(value, depth);
-    else if (is_list(value.kind())) put_list(value, depth);
-    else text_ += "null";
+    switch (value.kind()) {
+      case core::Kind::boolean: text_ += *value.as_bool() ? "true" : "false"; return;
+      case core::Kind::integer: put_integer(*value.as_int()); return;
+      case core::Kind::floating: put_number(*value.as_float()); return;
+      case core::Kind::str: put_string(*value.as_str()); return;
+      case core::Kind::bytes:
+      case core::Kind::bytearray: put_string(*value.as_bytes()); return;
+      case core::Kind::dict: put_dict(value, depth); return;
+      case core::Kind::list:
+      case core::Kind::tuple:
+      case core::Kind::set:
+      case core::Kind::frozenset: put_list(value, depth); return;
+      default: text_ += "null";
+    }
+  }
+
+  // Takes back what was put since the text had `size` bytes, and that it was not whole.
+  void cut(std::size_t size) {
+    text_.resize(size);
+    whole_ = true;
   }
 
  private:
-  static bool is_list(core::Kind kind) {
-    return kind == core::Kind::list || kind == core::Kind::tuple || kind == core::Kind::set || kind == core::Kind::frozenset;
+  void put_integer(std::int64_t number) {
+    std::array<char, 24> digits{};
+    text_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
   }
 
   void put_number(double number) {
@@ -143,11 +162,15 @@ void put_words(JsonText& out, std::string_view words) {
 
 // null where a report holds what only Python can read, or is nested without end.
 void put_report(JsonText& out, const core::Value& blob) {
-  const auto bytes = blob.as_bytes();
-  const auto document = core::decode_pickle(bytes.value_or(""), core::Limits::result());
-  JsonText report;
-  if (document) report.put(document->root());
-  out.text() += document && report.whole() && document->root().kind() == core::Kind::dict ? report.text() : "null";
+  if (!out.whole()) return;
+  const std::size_t before = out.text().size();
+  const auto document = core::decode_pickle(blob.as_bytes().value_or(""), core::Limits::result(), core::Texts::borrowed);
+  if (document && document->root().kind() == core::Kind::dict) {
+    out.put(document->root());
+    if (out.whole()) return;
+    out.cut(before);
+  }
+  out.text() += "null";
 }
 
 template <typename Put>
@@ -166,9 +189,10 @@ core::Error write_error(const std::string& path, int err) { return core::Error::
 
 }  // namespace
 
-std::string event_line(const core::Value& event) {
-  JsonText out;
-  out.text() = R"({"v":1)";
+namespace {
+
+void put_event(JsonText& out, const core::Value& event) {
+  out.text() += R"({"v":1)";
   for (const core::DictEntry& entry : event.entries()) {
     const auto key = entry.key.as_str();
     if (!key) continue;
@@ -180,6 +204,13 @@ std::string event_line(const core::Value& event) {
     else out.put(entry.value);
   }
   out.text() += '}';
+}
+
+}  // namespace
+
+std::string event_line(const core::Value& event) {
+  JsonText out;
+  put_event(out, event);
   return std::move(out.text());
 }
 
@@ -189,6 +220,8 @@ core::Status EventWriter::open(const std::string& path) {
   path_ = path == "-" ? "stdout" : path;
   file_ = path == "-" ? ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w") : std::fopen(path.c_str(), "we");
   if (file_ == nullptr) return write_error(path_, errno);
+  constexpr std::size_t k_buffer_bytes = 64 << 10;
+  (void)std::setvbuf(file_, nullptr, _IOFBF, k_buffer_bytes);
   return core::ok_status();
 }
 
@@ -199,13 +232,17 @@ void EventWriter::note_failure() {
 void EventWriter::write(const core::Value& event) {
   if (file_ == nullptr) return;
   const std::string text = event_line(event) + "\n";
-  unflushed_ = true;
+  if (!oldest_) oldest_ = Clock::now();
   if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) note_failure();
 }
 
-void EventWriter::flush() {
-  if (file_ != nullptr && unflushed_ && std::fflush(file_) != 0) note_failure();
-  unflushed_ = false;
+std::optional<std::chrono::milliseconds> EventWriter::flush_when_due() {
+  if (file_ == nullptr || !oldest_) return std::nullopt;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*oldest_ + k_most_delay - Clock::now());
+  if (left.count() > 0) return left;
+  if (std::fflush(file_) != 0) note_failure();
+  oldest_.reset();
+  return std::nullopt;
 }
 
 core::Status EventWriter::close() {

@@ -1,7 +1,9 @@
 // --events: one JSON object a line for every event of a run. lib/pfcore/events.schema.json is its form.
 #pragma once
 
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include <pfcore/result.hpp>
@@ -22,17 +24,21 @@ class EventWriter {
   // "-" is stdout. Errors: system.
   [[nodiscard]] core::Status open(const std::string& path);
   void write(const core::Value& event);
-  // What was written can be read. To be called before waiting for more.
-  void flush();
+  // Every event can be read k_most_delay after it was written: to be called before waiting for more, which is not to take
+  // longer than this says. A write to the file for every event would cost a run as much as all the rest of --events.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> flush_when_due();
   // Errors: system, when any write failed: the file is not whole.
   [[nodiscard]] core::Status close();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds k_most_delay{50};
+
   void note_failure();
 
   std::string path_;
   std::FILE* file_ = nullptr;
-  bool unflushed_ = false;
+  std::optional<Clock::time_point> oldest_;   // event that is not in the file yet
   int failure_ = 0;                // errno of the first failed write
 };
 

@@ -67,10 +67,10 @@ int RunSession::follow() {
 }
 
 core::Status RunSession::wait() {
-  if (events_ != nullptr) events_->flush();   // whoever follows the file sees each event when it happens
   constexpr milliseconds k_for_ever{1 << 30};
   milliseconds patience = setup_.native ? reporter_.next_tick().value_or(k_for_ever) : k_for_ever;
   if (deadline_) patience = std::min(patience, std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()));
+  if (const auto due = events_ != nullptr ? events_->flush_when_due() : std::nullopt) patience = std::min(patience, *due);
   struct pollfd set[] = {{connection_.fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
   const int timeout = static_cast<int>(std::max<milliseconds::rep>(patience.count(), 0));
   if (::poll(set, 2, timeout) < 0 && errno != EINTR) return core::Error::from_errno("poll", errno);

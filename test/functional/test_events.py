@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -124,6 +125,24 @@ def test_a_full_report_is_pytests_own(zoo: Case) -> None:
     )
     # A date is a value that only Python can read.
     assert found["test_properties"]["reports"] == [found["test_properties"]["reports"][0], None, None]
+
+
+def test_plain_reports_are_what_the_hook_makes_of_them(zoo: Case) -> None:
+    """Written without the hook where nobody but pytest has a say in it."""
+    zoo.write({"plugins/asks_the_hook.py": "def pytest_report_to_serializable(report):\n    return None\n"})
+
+    def reports(name: str, *options: str) -> dict[str, list[dict[str, object] | None]]:
+        zoo.run("-n", "1", "-l", "--full-report", "--events", name, *options, env={"PYTHONPATH": str(zoo.project / "plugins")})
+        (zoo.project / name).write_text(re.sub("0x[0-9a-f]+", "0x", (zoo.project / name).read_text()))
+        found = [event for event in read_events(zoo.project / name) if event["type"] == "result"]
+        for report in (report for event in found for report in event["reports"] if report is not None):
+            for key in ("duration", "start", "stop"):
+                assert report.pop(key) >= 0
+        return {event["nodeid"]: event["reports"] for event in found}
+
+    by_hook = reports("by_hook.jsonl", "-p", "asks_the_hook")
+    assert reports("plain.jsonl") == by_hook
+    assert len(by_hook) > 10
 
 
 def test_suites_that_cannot_be_run(case: Case, library: Path) -> None:

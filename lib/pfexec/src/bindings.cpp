@@ -18,6 +18,7 @@
 #include "origin_recorder.hpp"
 #include "page_rehearsal.hpp"
 #include "pause.hpp"
+#include "plain_report.hpp"
 #include "process_state.hpp"
 #include "process_title.hpp"
 #include "python_adapter.hpp"
@@ -197,6 +198,7 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("begin_item", &start_item);
   module.def("begin_try", &begin_try);
   module.def("add_plain_report", &add_plain_report);
+  module.def("pickle_plain_report", [](const py::object& report) { return pickle_plain_report(report); });
   module.def("add_described_report", &add_described_report);
   module.def("measure", [] { ProcessState::current().measures = true; });
   module.def("add_fixture", &report_fixture);

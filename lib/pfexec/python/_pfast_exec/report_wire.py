@@ -9,6 +9,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+import _pfexec
+
 from . import junit
 
 #: Keys that pytest's own serialisation does not use.
@@ -45,8 +49,23 @@ class StandIn:
         return self._str
 
 
-def to_wire(config: Any, report: Any) -> bytes:
+#: Modules whose pytest_report_to_serializable has nothing to say of a pytest.TestReport but what pytest itself has.
+_USUAL_SERIALIZERS = frozenset("_pytest.reports _pytest.subtests pytest_subtests pytest_subtests.plugin".split())
+
+
+def serializes_as_usual(config: Any) -> bool:
+    """Is what pytest makes of a plain report all that anybody makes of it?"""
+    return all(
+        impl.function.__module__ in _USUAL_SERIALIZERS for impl in config.hook.pytest_report_to_serializable.get_hookimpls()
+    )
+
+
+def to_wire(config: Any, report: Any, as_usual: bool = False) -> bytes:
     """One serialised report, as pytest's own hook makes it. A value that cannot cross is replaced by its text."""
+    if as_usual and type(report) is pytest.TestReport and not (report.when == "call" and terminal_is_captured(config)):
+        blob: bytes | None = _pfexec.pickle_plain_report(report)
+        if blob is not None:
+            return blob
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
     longrepr = getattr(report, "longrepr", None)
     if isinstance(data, dict):

@@ -53,6 +53,7 @@ class ItemRunner:
         log = junit.find(session.config) if opaque else None
         self._junit = junit.WorkerPart(log) if log is not None else None
         self._only_junit = opaque and controller.only_junit
+        self._serializes_as_usual = opaque and report_wire.serializes_as_usual(session.config)
         self._wants_sections = controller.renderer.wants_pass_sections or junit.writes_output(log)
         measure.install(session.config, controller.request["options"]["measure"])
 
@@ -90,7 +91,7 @@ class ItemRunner:
     def _to_wire(self, report: Any, wordy: bool) -> bytes:
         if self._only_junit and not wordy and junit.is_plain_pass(report, self._wants_sections):
             return junit.passed_to_wire(report)
-        return report_wire.to_wire(self.config, report)
+        return report_wire.to_wire(self.config, report, self._serializes_as_usual)
 
     def _has_failed_subtests(self, report: Any) -> bool:
         if report.when != "call" or self._failed_subtests is None:
