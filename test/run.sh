@@ -135,8 +135,9 @@ address_sanitizer() {
   export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
   [ -z "$with_units" ] || unit_tests "$ROOT/build-asan"
   export PFAST_BUILD_DIR=$ROOT/build-asan PFAST_TEST_GRACE_S=10
+  export PFAST_TEST_SANITIZED=1
   part "functional with address and undefined behaviour sanitizers" functional "$@"
-  unset LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS PFAST_TEST_GRACE_S
+  unset PFAST_TEST_SANITIZED LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS PFAST_TEST_GRACE_S
   export PFAST_BUILD_DIR=$build
 }
 
@@ -146,8 +147,9 @@ thread_sanitizer() {
   export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
   unit_tests "$ROOT/build-tsan"
   export PFAST_BUILD_DIR=$ROOT/build-tsan PFAST_TEST_FORKSERVER=$build/lib/pfexec/pfast-forkserver PFAST_TEST_GRACE_S=10
+  export PFAST_TEST_SANITIZED=1
   part "functional with thread sanitizer" functional "$@"
-  unset TSAN_OPTIONS PFAST_TEST_FORKSERVER PFAST_TEST_GRACE_S
+  unset PFAST_TEST_SANITIZED TSAN_OPTIONS PFAST_TEST_FORKSERVER PFAST_TEST_GRACE_S
   export PFAST_BUILD_DIR=$build
 }
 

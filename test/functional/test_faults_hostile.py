@@ -146,7 +146,7 @@ def test_other_protocols(case: Case, greet: bool) -> None:
 
 @pytest.mark.parametrize("greet", [True, False])
 def test_every_judged_frame(case: Case, greet: bool) -> None:
-    """As a greeting and as a command: none of them is one, and each is answered with a reason or a closed connection."""
+    """As a greeting and as a command: each is answered with a reason or a closed connection. A command of version 1 is among them."""
     frames = [json.loads(line) for line in CORPUS.read_text().splitlines()]
     assert len(frames) > 1000
     with Faults(case) as faults:
@@ -158,7 +158,9 @@ def test_every_judged_frame(case: Case, greet: bool) -> None:
                 client.socket.sendall(data)
                 client.socket.shutdown(socket.SHUT_WR)
                 last = ends(client)
-                assert last is None or last["type"] == "error", (frame["name"], last)
+                said = last is None or last.get("type") == "error"
+                # Its client has gone already: a word may reach it nevertheless.
+                assert said or ("/msg_run/" in frame["name"] and not greet and "type" not in last), (frame["name"], last)
         assert peak(faults.before.daemon) < before + MOST_GROWTH
         # One of them is a command of version 1, a run whose client has gone.
         assert wait_until(lambda: not (case.status() or {"runs": [1]})["runs"], TIMEOUT_S)
