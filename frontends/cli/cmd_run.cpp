@@ -5,7 +5,9 @@
 #include <utility>
 
 #include <pfcore/detailed_report.hpp>
+#include <pfctl/client_setup.hpp>
 #include <pfctl/environment.hpp>
+#include <pfctl/terminal_info.hpp>
 #include <pfctl/worker_count.hpp>
 
 #include "bench_run.hpp"
@@ -35,23 +37,20 @@ PytestArgs read_all_args(const Context& context, const RunOptions& options) {
 }
 
 core::RunOptions run_options(const Context& context, const RunOptions& options, const PytestArgs& args) {
-  core::RunOptions out;
-  const std::int64_t wanted = options.workers ? *options.workers : context.settings.workers;
-  out.workers = args.interactive ? 0 : wanted;
-  out.dist = options.dist.value_or(context.settings.dist);
-  out.reporter = options.reporter.value_or(context.settings.reporter);
+  core::RunOptions out = ctl::run_options(context.settings);
+  out.workers = args.interactive ? 0 : options.workers.value_or(static_cast<int>(out.workers));
+  out.dist = options.dist.value_or(out.dist);
+  out.reporter = options.reporter.value_or(out.reporter);
   // With the items on the client's terminal, or a command whose purpose is printing, pytest prints for itself.
   if (!options.reporter && (out.workers == 0 || args.prints)) out.reporter = "pytest";
-  out.start_method = options.start_method.value_or(context.settings.start_method);
-  out.boot_timeout_s = options.boot_timeout_s.value_or(context.settings.boot_timeout_s);
-  out.timeout_s = options.timeout_s.value_or(context.settings.timeout_s);
-  out.retries = options.retries.value_or(context.settings.retries);
-  out.retry_delay_s = options.retry_delay_s.value_or(context.settings.retry_delay_s);
-  out.flaky_fails = options.flaky.value_or(context.settings.flaky) == "fail";
-  out.max_worker_restart = options.max_worker_restart.value_or(context.settings.max_worker_restart);
-  out.nice = options.nice.value_or(context.settings.nice);
-  out.memory_floor_mib = context.settings.memory_floor_mib;
-  out.hang_dump_s = context.settings.hang_dump_s;
+  out.start_method = options.start_method.value_or(out.start_method);
+  out.boot_timeout_s = options.boot_timeout_s.value_or(out.boot_timeout_s);
+  out.timeout_s = options.timeout_s.value_or(out.timeout_s);
+  out.retries = options.retries.value_or(out.retries);
+  out.retry_delay_s = options.retry_delay_s.value_or(out.retry_delay_s);
+  if (options.flaky) out.flaky_fails = *options.flaky == "fail";
+  out.max_worker_restart = options.max_worker_restart.value_or(out.max_worker_restart);
+  out.nice = options.nice.value_or(out.nice);
   out.full_report = options.full_report;
   out.verbose_plan = options.verbose_plan;
   if (options.detailed) out.measure = "times";
@@ -82,7 +81,7 @@ RunSetup make_setup(const Context& context, const RunOptions& options) {
   setup.reporter.out = dump == "-" || options.events == "-" ? 2 : 1;
   core::RunRequest& request = setup.request;
   request = make_request(context, options.pytest_args, run_options(context, options, args));
-  request.terminal = look_at_terminal(context.env, setup.reporter.out);
+  request.terminal = ctl::look_at_terminal(context.env, 0, setup.reporter.out, 2);
   fill_style(args.style, context, args, request.terminal);
   // What the terminal and the environment say, and --color as far as it was read here: the session reads it again.
   request.options.color = args.style.color ? "yes" : "no";
@@ -111,9 +110,9 @@ struct RunsResult {
   Outcomes outcomes;      // of the last run
 };
 
-RunsResult run_repeatedly(const Context& context, const RunOptions& options, EventWriter* events, SignalChannel* signals) {
+RunsResult run_repeatedly(const Context& context, const RunOptions& options, EventWriter* events, ctl::SignalChannel* signals) {
   RunsResult result;
-  std::optional<SignalChannel> own_signals;
+  std::optional<ctl::SignalChannel> own_signals;
   for (int turn = 0; turn < options.runs; ++turn) {
     const auto begun = std::chrono::steady_clock::now();
     auto connection = connect(context, options);
@@ -154,7 +153,7 @@ std::optional<int> refuse_one_place(const Context& context, const RunOptions& op
                 "give one of them another file");
 }
 
-int run_all(const Context& context, const RunOptions& options, SignalChannel* signals) {
+int run_all(const Context& context, const RunOptions& options, ctl::SignalChannel* signals) {
   if (const auto refused = refuse_one_place(context, options)) return *refused;
   EventWriter events;
   if (!options.events.empty()) {
@@ -169,13 +168,13 @@ int run_all(const Context& context, const RunOptions& options, SignalChannel* si
 
 // ---------------------------------------------------------------- --bench
 
-int bench(const Context& context, RunOptions options, SignalChannel* signals) {
+int bench(const Context& context, RunOptions options, ctl::SignalChannel* signals) {
   options.reporter = "native";   // whatever the settings say: the report is pfast's own
   EventWriter events;
   if (!options.events.empty()) {
     if (auto opened = events.open(options.events); !opened) return refuse(k_exit_usage, opened.error(), "--events takes a file that can be written");
   }
-  std::optional<SignalChannel> own_signals;
+  std::optional<ctl::SignalChannel> own_signals;
   Outcomes outcomes;
   const RunSetup any = make_setup(context, options);
   const auto run = [&](const BenchTurn& turn) {
@@ -205,7 +204,7 @@ int bench(const Context& context, RunOptions options, SignalChannel* signals) {
   return after_write(events.close(), exit_code);
 }
 
-int run_or_bench(const Context& context, const RunOptions& options, SignalChannel* signals) {
+int run_or_bench(const Context& context, const RunOptions& options, ctl::SignalChannel* signals) {
   return wants_bench(options.bench) ? bench(context, options, signals) : run_all(context, options, signals);
 }
 
@@ -233,7 +232,7 @@ int run_command(const RunOptions& options) {
     if (const auto code = run_on_v1_daemon(*context, options)) return *code;
     return run_or_bench(*context, options, nullptr);
   }
-  SignalChannel signals;   // from before there is a folder to be left behind until it is gone
+  ctl::SignalChannel signals;   // from before there is a folder to be left behind until it is gone
   const auto daemon = PrivateDaemon::start(*context);
   if (!daemon) return refuse(k_exit_not_started, daemon.error());
   return run_or_bench(*context, options, &signals);

@@ -1,13 +1,10 @@
 #include "context.hpp"
 
 #include <glob.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
-
+#include <pfctl/client_setup.hpp>
 #include <pfctl/environment.hpp>
 #include <pfctl/root.hpp>
 
@@ -27,20 +24,9 @@ std::string first_match(const std::string& pattern) {
   return path;
 }
 
-std::string current_folder() {
-  std::array<char, PATH_MAX> path{};
-  return ::getcwd(path.data(), path.size()) != nullptr ? std::string(path.data()) : std::string();
-}
-
 bool is_folder(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-std::string seconds_text(double seconds) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.9g", seconds);
-  return text.data();
 }
 
 bool find_root(Context& context, const Where& where, int& exit_code) {
@@ -99,7 +85,7 @@ std::string find_forkserver(const core::Environment& env) {
 std::optional<Context> find_settings(const Where& where, Purpose purpose, int& exit_code) {
   Context context;
   context.env = ctl::current_environment();
-  context.cwd = current_folder();
+  context.cwd = ctl::current_folder();
   if (context.cwd.empty()) {
     exit_code = refuse(k_exit_usage, "the current folder does not exist any more", "change into one that does");
     return std::nullopt;
@@ -134,20 +120,22 @@ std::optional<Context> find_context(const Where& where, Purpose purpose, int& ex
 }
 
 ctl::StartOptions start_options(const Context& context, std::optional<double> ttl_s) {
-  ctl::StartOptions start;
-  start.executable = ctl::own_executable();
-  start.env = context.env;
-  start.arguments = {"serve", "--foreground", "--root", context.root, "--python", context.interpreter.executable, "--cwd", context.cwd};
-  if (context.explicit_address) start.arguments.insert(start.arguments.end(), {"--address", context.address.socket_path()});
-  start.arguments.insert(start.arguments.end(), {"--ttl", seconds_text(ttl_s.value_or(context.settings.ttl_s))});
-  return start;
+  ctl::DaemonSetup setup;
+  setup.executable = ctl::own_executable();
+  setup.env = context.env;
+  setup.root = context.root;
+  setup.python = context.interpreter.executable;
+  setup.cwd = context.cwd;
+  if (context.explicit_address) setup.socket = context.address.socket_path();
+  setup.ttl_s = ttl_s.value_or(context.settings.ttl_s);
+  return ctl::start_options(setup);
 }
 
 int refuse_connection(int exit_code, const Context& context, const core::Error& error, std::string_view hint) {
   // `refused` is both: what lies at the address is not ours, and the daemon's own reason not to serve.
   const bool by_daemon = error.message.starts_with("start the daemon") || error.message.starts_with("talk to the daemon");
   const bool not_ours = error.code == core::ErrorCode::refused && !by_daemon;
-  Complaint complaint = complaint_of(error);
+  ctl::Complaint complaint = ctl::complaint_of(error);
   // Nobody is told to remove a file whose name was given by mistake.
   if (not_ours && context.explicit_address) complaint.hint = "name another socket with --address or PFAST_ADDRESS";
   if (complaint.hint.empty()) complaint.hint = hint;

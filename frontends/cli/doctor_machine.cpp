@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <pfctl/client_setup.hpp>
 #include <pfctl/leftovers.hpp>
 #include <pfctl/machine_memory.hpp>
 #include <pfctl/worker_count.hpp>
@@ -18,7 +19,7 @@ constexpr std::int64_t k_processes_besides_workers = 4;
 
 // A library's error, with its own remedy where it has one.
 void tell(Check& check, const core::Error& error, const std::string& advice) {
-  const Complaint complaint = complaint_of(error);
+  const ctl::Complaint complaint = ctl::complaint_of(error);
   check.problem(complaint.message, complaint.hint.empty() ? advice : complaint.hint);
 }
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <pfctl/client_setup.hpp>
+
 #include "doctor_view.hpp"
 #include "say.hpp"
 
@@ -138,7 +140,7 @@ Check check_daemon(const DoctorView& view) {
   Check check("daemon");
   check.facts = {{"running", view.status.has_value()}, {"address", view.context.address.socket.empty() ? std::string() : view.context.address.socket_path()}};
   if (view.daemon_error) {
-    const Complaint complaint = complaint_of(*view.daemon_error);
+    const ctl::Complaint complaint = ctl::complaint_of(*view.daemon_error);
     check.problem(complaint.message, complaint.hint.empty() ? "`pfast logs` shows what it said last" : complaint.hint);
   }
   if (!view.status) {

@@ -1,21 +1,13 @@
 #include "run_request.hpp"
 
-#include <sys/stat.h>
-
 #include <utility>
+
+#include <pfctl/client_setup.hpp>
 
 namespace pf::cli {
 
 core::RunRequest make_request(const Context& context, std::vector<std::string> pytest_args, core::RunOptions options) {
-  core::RunRequest request;
-  request.argv = std::move(pytest_args);
-  // In front, so that an own -m comes later and wins.
-  if (!context.settings.mark.empty()) request.argv.insert(request.argv.begin(), {"-m", context.settings.mark});
-  request.cwd = context.cwd;
-  request.env = context.env;
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  request.umask = mask;
+  core::RunRequest request = ctl::make_request(context.settings, std::move(pytest_args), context.cwd, context.env);
   const std::string& python = context.interpreter.executable;
   request.program = python.substr(0, python.rfind('/')) + "/pytest";
   request.options = std::move(options);

@@ -2,22 +2,12 @@
 
 #include <cstdio>
 
+#include <pfctl/client_setup.hpp>
+
 #include "exit_codes.hpp"
 #include "terminal.hpp"
 
 namespace pf::cli {
-
-Complaint complaint_of(const core::Error& error) {
-  Complaint complaint{"failed to " + error.message, {}};
-  std::string& text = complaint.message;
-  if (text.find('\n') != text.npos) return complaint;   // with the end of a log in it
-  std::size_t end = text.rfind("; ");
-  if (const std::size_t command = text.find('`'); end == text.npos && command != text.npos) end = text.rfind(": ", command);
-  if (end == text.npos) return complaint;
-  complaint.hint = text.substr(end + 2);
-  text.resize(end);
-  return complaint;
-}
 
 int refuse(int exit_code, std::string_view message, std::string_view hint) {
   std::fflush(stdout);
@@ -27,7 +17,7 @@ int refuse(int exit_code, std::string_view message, std::string_view hint) {
 }
 
 int refuse(int exit_code, const core::Error& error, std::string_view hint) {
-  const Complaint complaint = complaint_of(error);
+  const ctl::Complaint complaint = ctl::complaint_of(error);
   return refuse(exit_code, complaint.message, complaint.hint.empty() ? hint : complaint.hint);
 }
 

@@ -9,15 +9,6 @@
 
 namespace pf::cli {
 
-// An error in two parts: what and where, and how to mend it.
-struct Complaint {
-  std::string message;
-  std::string hint;
-};
-
-// A library's error as a sentence. What follows its last "; " is the remedy, or else the clause with a command in backquotes.
-[[nodiscard]] Complaint complaint_of(const core::Error& error);
-
 // Prints the error, and the hint when it is not empty. Returns `exit_code`, so that a caller can return it on.
 int refuse(int exit_code, std::string_view message, std::string_view hint = {});
 // `hint` is for errors that bring none.

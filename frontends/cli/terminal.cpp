@@ -1,12 +1,10 @@
 #include "terminal.hpp"
 
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include <pfcore/text_report.hpp>
 #include <pfctl/environment.hpp>
@@ -14,16 +12,8 @@
 namespace pf::cli {
 namespace {
 
-constexpr std::int64_t k_default_columns = 80;
-constexpr std::int64_t k_least_columns = 40;        // below, pytest takes 80 too
 constexpr std::string_view k_erase_rest = "\x1b[K";
 constexpr std::string_view k_erase_line = "\r\x1b[K";
-
-// shutil.get_terminal_size: a variable that is no positive number counts as not set.
-int positive(const core::Environment& env, std::string_view name) {
-  const auto text = ctl::find_env_text(env, name);
-  return text ? std::max(0, std::atoi(std::string(*text).c_str())) : 0;
-}
 
 bool is_set(const core::Environment& env, std::string_view name) { return ctl::find_env_text(env, name).has_value(); }
 
@@ -34,22 +24,6 @@ std::size_t code_point_bytes(std::string_view text) {
 }
 
 }  // namespace
-
-core::TerminalInfo look_at_terminal(const core::Environment& env, int out) {
-  core::TerminalInfo info;
-  info.stdin_is_tty = ::isatty(0) == 1;
-  info.stdout_is_tty = ::isatty(out) == 1;
-  info.stderr_is_tty = ::isatty(2) == 1;
-  struct winsize size {};
-  if (info.stdout_is_tty && ::ioctl(out, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-    info.columns = size.ws_col;
-    info.rows = size.ws_row;
-  }
-  if (const int columns = positive(env, "COLUMNS"); columns > 0) info.columns = columns;
-  if (const int rows = positive(env, "LINES"); rows > 0) info.rows = rows;
-  if (info.columns < k_least_columns) info.columns = k_default_columns;
-  return info;
-}
 
 bool wants_color(const core::Environment& env, std::string_view color_option, bool is_terminal) {
   if (color_option == "yes") return true;

@@ -1,4 +1,4 @@
-// The terminal, if there is one: its size, whether colours are wanted, and one line that is redrawn in place.
+// The terminal, if there is one: whether colours are wanted, and one line that is redrawn in place.
 #pragma once
 
 #include <chrono>
@@ -8,9 +8,6 @@
 #include <pfcore/messages.hpp>
 
 namespace pf::cli {
-
-// `out`: the descriptor that text goes to; its terminal has the size.
-[[nodiscard]] core::TerminalInfo look_at_terminal(const core::Environment& env, int out);
 
 // Colours as pytest decides: --color, then PY_COLORS, NO_COLOR, FORCE_COLOR, then whether text goes to a terminal and TERM
 // is not "dumb". Source: _pytest/_io/terminalwriter.py.

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <pfctl/process_info.hpp>
+#include <pfctl/terminal_info.hpp>
 #include <pfctl/v1_client.hpp>
 #include <pfctl/v1_fingerprint.hpp>
 
@@ -74,7 +75,7 @@ V1SessionSetup session_setup(const Context& context, const RunOptions& options, 
   V1SessionSetup setup;
   const std::string& dump = options.dump.empty() ? context.settings.dump : options.dump;
   setup.out = dump == "-" ? 2 : 1;
-  setup.terminal = look_at_terminal(context.env, setup.out);
+  setup.terminal = ctl::look_at_terminal(context.env, 0, setup.out, 2);
   setup.command.fingerprint = ctl::v1_fingerprint(context.env);
   setup.command.full_report = options.full_report;
   setup.command.detailed = options.detailed;
@@ -103,7 +104,7 @@ std::optional<int> run_on_v1_daemon(const Context& context, const RunOptions& op
   const V1Arguments arguments = v1_arguments(context, options);
   if (!arguments.refused.empty()) return refuse_arguments(context, arguments);
   if (!arguments.ineffective.empty()) note(named(context) + "; without effect there: " + joined(arguments.ineffective));
-  SignalChannel signals;
+  ctl::SignalChannel signals;
   int exit_code = 0;
   Outcomes outcomes;
   for (int turn = 0; turn < options.runs; ++turn) {

@@ -23,7 +23,7 @@ constexpr int k_no_tests = 5;         // pytest's own
 
 }  // namespace
 
-V1Session::V1Session(ctl::V1Connection& connection, SignalChannel& signals, V1SessionSetup setup)
+V1Session::V1Session(ctl::V1Connection& connection, ctl::SignalChannel& signals, V1SessionSetup setup)
     : connection_(connection), signals_(signals), setup_(std::move(setup)), line_(setup_.out, setup_.terminal.stdout_is_tty) {}
 
 std::optional<int> V1Session::run() {

@@ -7,11 +7,11 @@
 
 #include <pfcore/messages.hpp>
 #include <pfcore/messages_v1.hpp>
+#include <pfctl/signal_channel.hpp>
 #include <pfctl/v1_client.hpp>
 #include <pfctl/v1_outcomes.hpp>
 
 #include "json_output.hpp"
-#include "signal_channel.hpp"
 #include "terminal.hpp"
 
 namespace pf::cli {
@@ -24,7 +24,7 @@ struct V1SessionSetup {
 
 class V1Session {
  public:
-  V1Session(ctl::V1Connection& connection, SignalChannel& signals, V1SessionSetup setup);
+  V1Session(ctl::V1Connection& connection, ctl::SignalChannel& signals, V1SessionSetup setup);
 
   // Follows the run to its end. nullopt: the daemon is stale, and leaves.
   [[nodiscard]] std::optional<int> run();
@@ -42,7 +42,7 @@ class V1Session {
   [[nodiscard]] std::string unknown_nodeids() const;
 
   ctl::V1Connection& connection_;
-  SignalChannel& signals_;
+  ctl::SignalChannel& signals_;
   V1SessionSetup setup_;
   LiveLine line_;
   ctl::V1Outcomes outcomes_;

@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_tree import ROOT
+from build_tree import ROOT, build_folder
 
 #: The plugins that suites use most.
 PACKAGES = (
@@ -48,6 +49,57 @@ def random_order_environment() -> Path:
 def django_environment() -> Path:
     """The folder of an environment with pytest-django."""
     return environment_with("django", DJANGO)
+
+
+#: Of pytest --fast: with xdist, whose text is the measure of ours, and the plugins that write a run's results down.
+REPORTING = (
+    "pytest==9.0.2 pytest-xdist==3.8.0 pytest-cov==7.1.0 pytest-html==4.2.0 pytest-sugar==1.1.1 allure-pytest==2.16.0"
+).split()
+
+
+def fast_environment() -> Path:
+    """The folder of an environment with pytest and pfast, as `pip install` would have put it there."""
+    return with_pfast(environment_with("fast", ["pytest==9.2.0"]))
+
+
+def reporting_environment() -> Path:
+    """As fast_environment, with pytest-xdist and plugins that report."""
+    return with_pfast(environment_with("fast-reporting", REPORTING))
+
+
+def clash_environment() -> Path:
+    """As fast_environment, with the predecessor beside it."""
+    return with_pfast(environment_with("fast-clash", PREDECESSOR))
+
+
+def with_pfast(folder: Path) -> Path:
+    """*folder*, with the build tree's package and its entry point in it, by links: what is built again is seen at once."""
+    if os.environ.get("PFAST_TEST_EXECUTABLE"):
+        raise RuntimeError("an installed pfast is tested in the environment that it was installed into")
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    package, metadata = packages / "pfast", packages / "pfast-0.dist-info"
+    with folder.with_name(folder.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = {path.name: path for path in (ROOT / "frontends" / "plugin" / "pfast").iterdir() if path.name != "__pycache__"}
+        wanted |= {path.name: path for path in (build_folder() / "frontends" / "plugin").glob("*.so")}
+        package.mkdir(exist_ok=True)
+        for path in package.iterdir():
+            if path.is_symlink() and path.resolve() != wanted.get(path.name):
+                path.unlink()
+        for name, path in wanted.items():
+            if not (package / name).exists():
+                (package / name).symlink_to(path)
+        metadata.mkdir(exist_ok=True)
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pfast\nVersion: 0\n")
+        (metadata / "entry_points.txt").write_text("[pytest11]\n" + _entry_point() + "\n")
+    return folder
+
+
+def _entry_point() -> str:
+    """As pyproject.toml has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    points = project["project"]["entry-points"]["pytest11"]
+    return "\n".join(f"{name} = {target}" for name, target in points.items())
 
 
 def environment_with(name: str, packages: Sequence[str]) -> Path:

@@ -152,6 +152,8 @@ const std::vector<SettingKey>& setting_keys() {
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.scope, value, {"all", "asked"}); }},
       {"start-method", "START_METHOD", "\"forkserver\", \"fork\", \"spawn\" or \"auto\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.start_method, value, {"forkserver", "fork", "spawn", "auto"}); }},
+      {"plugin", "PLUGIN", "\"always\" or \"asked\"",
+       [](Settings& settings, const RawValue& value) { return assign_choice(settings.plugin, value, {"always", "asked"}); }},
       {"python", "PYTHON", "the path of a Python interpreter or virtual environment", assign_python},
   };
   return keys;

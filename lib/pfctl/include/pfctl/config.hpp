@@ -29,6 +29,7 @@ struct Settings {
   std::string scope = "asked";                  // "all" | "asked"
   std::string start_method = "forkserver";
   std::string python;                           // empty = find one
+  std::string plugin = "asked";                 // "always": pytest is --fast without being told
 
   std::string address;                          // PYTEST_FAST_ADDRESS, PFAST_ADDRESS
   std::string mark;                             // PYTEST_FAST_MARK: -m

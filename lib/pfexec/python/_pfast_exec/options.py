@@ -220,9 +220,12 @@ def parse(config: Any, argv: Sequence[str]) -> argparse.Namespace | None:
 
 def without_run_options(namespace: argparse.Namespace, defaults: argparse.Namespace) -> dict[str, Any]:
     """The options that shape an image."""
-    skipped = {FILE_OR_DIR, *ADOPTABLE, *RUN_ONLY, *XDIST}
+    skipped = {FILE_OR_DIR, *ADOPTABLE, *RUN_ONLY, *XDIST, *PLUGIN}
     return {name: value for name, value in vars(namespace).items() if name not in skipped}
 
+
+#: pfast's own plugin, in addopts say: its client has read them.
+PLUGIN = "fast fast_address fast_workers fast_ttl fast_watch fast_required".split()
 
 #: pytest-xdist would take the run loop over: its part is done by pfast's own workers.
 XDIST = {"numprocesses": None, "dist": "no", "tx": [], "distload": False, "looponfail": False, "maxprocesses": None}
