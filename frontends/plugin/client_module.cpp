@@ -30,12 +30,13 @@ py::str text_of(const std::string& text) {
   return py::reinterpret_steal<py::str>(decoded);
 }
 
-py::dict run(const std::vector<py::bytes>& argv, const py::bytes& program, const py::bytes& python, const py::bytes& executable,
+py::dict run(const std::vector<py::bytes>& argv, const py::bytes& program, const std::optional<py::bytes>& sys_path, const py::bytes& python, const py::bytes& executable,
              const std::optional<py::bytes>& address, std::optional<std::int64_t> workers, std::optional<std::string> dist,
              std::optional<double> ttl_s, const std::array<int, 3>& streams, bool keep_outcomes, bool dies_by_interrupt) {
   FastRun wanted;
   for (const py::bytes& argument : argv) wanted.argv.emplace_back(argument);
   wanted.program = std::string(program);
+  if (sys_path) wanted.sys_path = std::string(*sys_path);
   wanted.python = std::string(python);
   wanted.executable = std::string(executable);
   if (address) wanted.address = std::string(*address);
@@ -68,7 +69,7 @@ std::string address_of(const py::bytes& python, const std::optional<py::bytes>& 
 PYBIND11_MODULE(_client, module) {
   using namespace pf::plugin;
   module.doc() = "The client of pytest --fast: a run that the daemon carries out, seen from the process that the user started.";
-  module.def("run", &run, py::kw_only(), "argv"_a, "program"_a, "python"_a, "executable"_a, "address"_a, "workers"_a, "dist"_a, "ttl_s"_a,
+  module.def("run", &run, py::kw_only(), "argv"_a, "program"_a, "sys_path"_a, "python"_a, "executable"_a, "address"_a, "workers"_a, "dist"_a, "ttl_s"_a,
              "streams"_a, "keep_outcomes"_a, "dies_by_interrupt"_a);
   module.def("is_always_fast", &is_always_fast);
   module.def("daemon_address", &address_of, "python"_a, "address"_a);

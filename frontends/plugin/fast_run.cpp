@@ -168,6 +168,7 @@ core::Result<ctl::ClientConnection> connect(const FastRun& run, const Place& pla
 core::RunRequest make_request(const FastRun& run, const Place& place, const std::array<int, 3>& streams) {
   core::RunRequest request = ctl::make_request(place.settings, run.argv, place.cwd, place.env);
   request.program = run.program;
+  if (run.sys_path) request.env.emplace_back("PFAST_SYS_PATH", *run.sys_path);
   request.options = ctl::run_options(place.settings);
   request.options.reporter = "pytest";
   request.options.workers = run.workers.value_or(request.options.workers);

@@ -16,6 +16,7 @@ namespace pf::plugin {
 struct FastRun {
   core::OsStrings argv;                 // pytest's, without pfast's own options
   std::string program;                  // sys.argv[0]
+  std::optional<std::string> sys_path;  // of this process, joined by colons, where that of a new one would be another
   std::string python;                   // interpreter, or the folder of its virtual environment
   std::string executable;               // pfast, which becomes the daemon when there is none
   std::optional<std::string> address;   // --fast-address

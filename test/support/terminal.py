@@ -18,6 +18,8 @@ from pathlib import Path
 class Terminal:
     def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str], columns: int = 80) -> None:
         self.shown = ""
+        #: Everything that was ever shown: the record of the session.
+        self.record = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
@@ -48,6 +50,10 @@ class Terminal:
     def send(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def resize(self, columns: int, rows: int = 24) -> None:
+        """As the window does: the foreground processes are told by SIGWINCH."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def finish(self, timeout: float = 60.0) -> tuple[int, str]:
         """Reads to the end; exit code and what was shown since the last expect()."""
         end = time.monotonic() + timeout
@@ -77,5 +83,7 @@ class Terminal:
             data = os.read(self._master, 65536)
         except OSError:  # EIO: nobody holds the other end any more
             return False
-        self.shown += data.decode(errors="replace")
+        text = data.decode(errors="replace")
+        self.shown += text
+        self.record += text
         return bool(data)

@@ -23,6 +23,7 @@ def run(
     *,
     argv: Sequence[bytes],
     program: bytes,
+    sys_path: bytes | None,
     python: bytes,
     executable: bytes,
     address: bytes | None,
@@ -35,7 +36,7 @@ def run(
 ) -> End:
     """Runs through the daemon, which is started when there is none, and returns when the run is over.
 
-    Folder, environment and umask are this process's. Signals are passed on meanwhile; the interpreter's lock is free.
+    *sys_path* is this process's, where that of a new one would be another. Folder, environment and umask are this process's. Signals are passed on meanwhile; the interpreter's lock is free.
     """
 
 def is_always_fast() -> bool:

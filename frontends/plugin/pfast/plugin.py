@@ -61,7 +61,7 @@ def _add_options(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if os.environ.get("OUTCOME_DUMP") and not is_inside_of_a_run():
+    if not is_inside_of_a_run() and os.environ.get("OUTCOME_DUMP"):
         from . import plugin_dump
 
         plugin_dump.register(config)
@@ -69,8 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def is_inside_of_a_run() -> bool:
     """In pfast's own processes, which carry out a run, and in pytest-xdist's workers, whose controller has decided."""
-    xdist_worker = "PYTEST_XDIST_WORKER" in os.environ and "execnet.gateway_base" in sys.modules
-    return "_pfexec" in sys.modules or xdist_worker
+    if "_pfexec" in sys.modules:
+        return True  # and the environment is not asked: what is asked for while collecting keys a generation
+    return "PYTEST_XDIST_WORKER" in os.environ and "execnet.gateway_base" in sys.modules
 
 
 def is_wanted(config: pytest.Config) -> bool:

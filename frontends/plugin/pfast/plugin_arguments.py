@@ -6,10 +6,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-#: pytest's short options without and with a value, and xdist's -n.
-_SHORT_FLAGS = "hlqsvxV"
-_WORKERS_LETTER = "n"
-
 _FLAGS = {"--fast": "fast", "--fast-watch": "watch", "--fast-required": "required"}
 _VALUES = {
     "--fast-address": "address",
@@ -98,17 +94,12 @@ class _Reader:
             self.wish.rest.append(argument)
 
     def _short(self, argument: str) -> None:
-        """-n 2, -n2, -xvn2: what stands before the n stays."""
-        for place, letter in enumerate(argument[1:], 1):
-            if letter == _WORKERS_LETTER:
-                if place > 1:
-                    self.wish.rest.append(argument[:place])
-                value = argument[place + 1 :]
-                self._set("processes", value.removeprefix("=") if value else self._next("-n"))
-                return
-            if letter not in _SHORT_FLAGS:
-                break
-        self.wish.rest.append(argument)
+        """-n 2, -n2. Among other letters pytest's own parser, which reads before any plugin is there, does not take it."""
+        if not argument.startswith("-n"):
+            self.wish.rest.append(argument)
+            return
+        value = argument[2:]
+        self._set("processes", value.removeprefix("=") if value else self._next("-n"))
 
     def _set(self, name: str, value: str) -> None:
         getattr(self, f"_set_{name}")(value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
+from argparse import ArgumentError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -158,10 +158,12 @@ def _descriptors() -> tuple[int, int, int]:
 def _run(config: pytest.Config, wish: Wish) -> _client.End:
     client = _load_client()
     _check_that_it_can_cross(config, wish)
+    command_line = is_command_line()
     plugins = [name for plugin in config.invocation_params.plugins or () for name in ("-p", plugin)]
     end: _client.End = client.run(
         argv=[os.fsencode(argument) for argument in (*plugins, *wish.rest)],
         program=os.fsencode(_program()),
+        sys_path=None if command_line else _foreign_path(),
         python=os.fsencode(_python()),
         executable=os.fsencode(_executable()),
         address=os.fsencode(wish.address) if wish.address else None,
@@ -170,13 +172,39 @@ def _run(config: pytest.Config, wish: Wish) -> _client.End:
         ttl_s=wish.ttl,
         streams=_descriptors(),
         keep_outcomes=bool(os.environ.get("OUTCOME_DUMP")),
-        dies_by_interrupt=is_command_line(),
+        dies_by_interrupt=command_line,
     )
     return end
 
 
 def _program() -> str:
     return os.path.abspath(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else os.path.join(_bin(), "pytest")
+
+
+def _foreign_path() -> bytes | None:
+    """sys.path, when the program that called pytest.main has put something into it that a new process would not have."""
+    first, *rest = sys.path or [""]
+    own = _own_path()
+    if first == os.path.dirname(_program()) and all(entry in own for entry in rest):
+        return None
+    return os.fsencode(os.pathsep.join(os.path.abspath(entry) for entry in sys.path))
+
+
+def _own_path() -> set[str]:
+    """What the interpreter itself puts into sys.path: its library, PYTHONPATH, site-packages and what .pth files in there name."""
+    import site
+    import sysconfig
+
+    library = sysconfig.get_paths()
+    own = {library["stdlib"], library["platstdlib"], os.path.join(library["platstdlib"], "lib-dynload")}
+    own |= {f"{prefix}/lib/python{sys.version_info.major}{sys.version_info.minor}.zip" for prefix in (sys.base_prefix, sys.base_exec_prefix)}
+    own |= {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    for folder in (*site.getsitepackages(), site.getusersitepackages()):
+        own.add(folder)
+        for file in Path(folder).glob("*.pth"):
+            lines = file.read_text(errors="replace").splitlines()
+            own |= {os.path.normpath(os.path.join(folder, line.strip())) for line in lines if line.strip() and not line.startswith(("#", "import"))}
+    return own
 
 
 def _python() -> str:
@@ -219,6 +247,8 @@ def _finish(config: pytest.Config, end: _client.End) -> None:
     for note in end["notes"]:
         _say(note)
     if end["ended_by"]:
+        import signal
+
         signal.raise_signal(end["ended_by"])  # as if it had met pytest itself: this process ends by it, unless its program knows better
     code = end["exit_code"]
     if end["how"] == "failed" and not end["ended_by"]:
@@ -280,9 +310,12 @@ class WorkersOption:
 
 
 def add_workers_options(config: pytest.Config, parser: pytest.Parser) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        return
     group: Any = parser.getgroup("pfast")
-    if not hasattr(config.option, "numprocesses"):
+    try:
         group._addoption("-n", "--numprocesses", dest="numprocesses", metavar="N", default=None, help="Processes that run tests (pfast)")
         group.addoption("--maxprocesses", dest="maxprocesses", type=int, default=None, help="At most so many of them (pfast)")
-    if not hasattr(config.option, "dist"):
         group.addoption("--dist", dest="dist", metavar="MODE", default="no", help="How tests are distributed (pfast)")
+    except (ValueError, ArgumentError):
+        return  # another plugin's by now: it knows what they mean

@@ -103,8 +103,11 @@ std::string process_key(const core::Environment& env) {
   return out;
 }
 
-std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd) {
-  return process_key(env) + '\0' + import_options(argv, cwd);
+std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd, std::string_view program) {
+  const std::size_t slash = program.rfind('/');
+  const std::string_view folder = program.substr(0, slash == program.npos ? 0 : slash);
+  const bool is_module = program.ends_with("/__main__.py");   // python -m pytest: the current folder comes first on sys.path
+  return process_key(env) + '\0' + std::string(is_module ? cwd : folder) + '\0' + import_options(argv, cwd);
 }
 
 }  // namespace pf::ctl

@@ -24,6 +24,7 @@ constexpr std::string_view k_pytest = "read by pytest before collection";
 constexpr std::string_view k_venv = "names the target environment";
 constexpr std::string_view k_asked = "the user's own list of prefixes that key";
 constexpr std::string_view k_own = "settings of pfast, which have their own ways";
+constexpr std::string_view k_path = "the sys.path of a program that called pytest.main; taken out before anything can read it";
 constexpr std::string_view k_per_test = "set by pytest itself, test by test";
 constexpr std::string_view k_shell = "bookkeeping of the shell";
 constexpr std::string_view k_terminal = "describes the terminal; display code reads it again in every run";
@@ -73,6 +74,7 @@ constexpr Row k_rows[] = {
     {"PYTEST_FAST_ENV_PREFIXES", EnvRule::always, k_asked},
     {"PYTEST_FAST_*", EnvRule::never, k_own},
     {"_PYTEST_FAST_*", EnvRule::never, k_own},
+    {"PFAST_SYS_PATH", EnvRule::always, k_path},
     {"PFAST_*", EnvRule::never, k_own},
     {"OUTCOME_DUMP", EnvRule::never, k_own},
     {"PYTEST_CURRENT_TEST", EnvRule::never, k_per_test},

@@ -195,7 +195,7 @@ void GenerationPool::start_background() {
 
 // What the plan would make is there: a boot that was under way when the plan was made.
 bool GenerationPool::has_fresh(const BootPlan& plan) const {
-  const std::string key = generation_key(plan.spec.env, plan.argv, plan.spec.cwd);
+  const std::string key = generation_key(plan.spec.env, plan.argv, plan.spec.cwd, plan.program);
   return std::any_of(generations_.begin(), generations_.end(), [&](const auto& generation) {
     const BootPlan& made = generation->plan();
     if (!generation->usable() || made.single_use || made.spec.cwd != plan.spec.cwd || generation->key() != key || !covers(made.scope, plan.scope)) return false;

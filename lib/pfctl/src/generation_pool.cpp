@@ -43,7 +43,7 @@ void GenerationPool::release(std::int64_t run_id) {
 }
 
 bool GenerationPool::suits(const Generation& generation, const core::RunRequest& request) const {
-  if (generation.key() != generation_key(request.env, request.argv, request.cwd)) return false;
+  if (generation.key() != generation_key(request.env, request.argv, request.cwd, request.program)) return false;
   return generation.state() == GenerationState::booting || !generation.inputs()->environment_change(request.env);
 }
 

@@ -198,6 +198,15 @@ void Run::kill() {
   after_event();
 }
 
+void Run::suspend() {
+  if (state_ && !done_) state_->on_suspend();
+  if (!done_) to_client(core::encode(core::PhaseEvent{"suspended", {}, 0}));   // the client stops once nothing more is printed
+}
+
+void Run::resume() {
+  if (state_ && !done_) state_->on_resume(context_.loop.now());
+}
+
 void Run::client_gone() {
   client_ = nullptr;
   if (state_ && !done_) {

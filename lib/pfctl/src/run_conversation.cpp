@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 
 // The daemon kills a run within a second; three tell that it does not answer.
 constexpr milliseconds k_kill_patience{3000};
+constexpr milliseconds k_stop_patience{500};
 
 template <typename T>
 bool take_as(const core::Value& root, T& out) {
@@ -115,10 +116,22 @@ void RunConversation::resize() {
   (void)connection_.send(request);
 }
 
-// Ctrl-Z. The run goes on, as long as the daemon can deliver.
+// Ctrl-Z. The shell writes next: the run stops first, and this process when the daemon has said so.
 void RunConversation::stop_with_the_run() {
+  cancel("suspend");
+  const Clock::time_point patience = Clock::now() + k_stop_patience;
+  for (bool stopped = false; !stopped && !over_;) {
+    const auto left = std::chrono::ceil<milliseconds>(patience - Clock::now());
+    auto event = connection_.next_event(std::max(left, milliseconds(0)));
+    if (!event || !event->has_value()) break;   // a lost daemon shows when it is read from next
+    core::PhaseEvent phase;
+    stopped = take_as((*event)->root(), phase) && phase.name == "suspended";
+    if (!stopped) on_event(**event);
+  }
+  if (over_) return;
   observer_.before_stop();
   ::kill(::getpid(), SIGSTOP);
+  cancel("resume");
   resize();
 }
 

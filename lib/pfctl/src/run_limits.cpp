@@ -18,9 +18,10 @@ std::string seconds_text(double seconds) {
 }  // namespace
 
 void RunState::tick(TimePoint now, bool sources_paused) {
-  if (was_paused_ && !sources_paused) resumed_at_ = now;
-  was_paused_ = sources_paused;
+  if (was_paused_ && !sources_paused && !suspended_) resumed_at_ = now;
+  was_paused_ = sources_paused || suspended_;
   advance_cancel(now);
+  if (suspended_) return;   // nobody is late who was told to stop
   advance_silence(now);
   advance_deadlines(now);
   if (!sources_paused) advance_time_limits(now);
@@ -46,6 +47,29 @@ void RunState::on_kill(TimePoint now) {
   if (cancel_ != Cancel::kill) begin_cancel(Cancel::kill, now);
 }
 
+void RunState::signal_everybody(int number) {
+  if (controller_pid_ > 1 && !controller_gone_) effects_.signal_group(controller_pid_, number);
+  for (const Slot& slot : slots_) {
+    if (!slot.exited && !slot.in_controller && slot.pid > 1) effects_.signal_group(slot.pid, number);
+  }
+}
+
+// The controller first: it starts no worker that nobody stops. SIGSTOP, since SIGTSTP does nothing in a session without a terminal.
+void RunState::on_suspend() {
+  if (suspended_ || cancel_ != Cancel::none || stage_ == Stage::leaving || stage_ == Stage::done) return;
+  suspended_ = true;
+  signal_everybody(SIGSTOP);
+}
+
+void RunState::on_resume(TimePoint now) {
+  if (!suspended_) return;
+  suspended_ = false;
+  if (stage_ == Stage::selecting) stage_since_ = now;
+  for (Slot& slot : slots_) slot.stopped_since.reset();
+  controller_stopped_since_.reset();
+  signal_everybody(SIGCONT);
+}
+
 void RunState::on_client_gone(TimePoint now) {
   if (stage_ == Stage::inline_run) {
     on_kill(now);
@@ -57,6 +81,7 @@ void RunState::on_client_gone(TimePoint now) {
 
 void RunState::begin_cancel(Cancel how, TimePoint now) {
   const bool first = cancel_ == Cancel::none;
+  on_resume(now);
   cancel_ = how;
   teardown_until_ = how == Cancel::kill ? now : now + setup_.times.teardown_grace;
   if (stage_ == Stage::done || stage_ == Stage::leaving) return;

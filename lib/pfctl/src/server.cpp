@@ -172,6 +172,8 @@ void Server::on_cancel(Connection& connection, const core::CancelRequest& reques
   Run* run = find_run(connection);
   if (run == nullptr) return;            // it has ended meanwhile
   if (request.how == "kill") run->kill();
+  else if (request.how == "suspend") run->suspend();
+  else if (request.how == "resume") run->resume();
   else run->interrupt();
 }
 

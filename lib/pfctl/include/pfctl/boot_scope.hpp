@@ -32,6 +32,7 @@ struct BootScope {
 [[nodiscard]] std::string process_key(const core::Environment& env);
 
 // What a run and its generation must have in common: process_key, and import_options (import_options.hpp).
-[[nodiscard]] std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd);
+[[nodiscard]] std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd,
+                                         std::string_view program);
 
 }  // namespace pf::ctl

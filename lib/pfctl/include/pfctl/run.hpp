@@ -63,6 +63,9 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   // The client has its answer and asks for something else.
   void forget_client() noexcept { client_ = nullptr; }
   void interrupt();
+  // Ctrl-Z in the client, and fg.
+  void suspend();
+  void resume();
   void kill();
   // Cancels the run at once and forgets the client.
   void client_gone();

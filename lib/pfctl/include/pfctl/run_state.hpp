@@ -118,6 +118,8 @@ class RunState {
   // --- what the client says
   void on_interrupt(TimePoint now);
   void on_kill(TimePoint now);
+  void on_suspend();                                 // Ctrl-Z: the run's processes stop with their client
+  void on_resume(TimePoint now);                     // fg
   void on_client_gone(TimePoint now);                // an interrupt that nobody can repeat
 
   // Time limits, graces and progress; every 100 ms while the run is not done. `sources_paused`: results wait unread
@@ -207,6 +209,7 @@ class RunState {
   [[nodiscard]] std::string running_items() const;
 
   // run_limits.cpp
+  void signal_everybody(int number);
   void begin_cancel(Cancel how, TimePoint now);
   void interrupt_processes();
   void advance_cancel(TimePoint now);
@@ -271,6 +274,7 @@ class RunState {
   TimePoint stage_since_{};
   double select_ms_ = 0;
   TimePoint run_since_{};
+  bool suspended_ = false;
   TimePoint resumed_at_{};                  // results were read again after a pause
   bool was_paused_ = false;
   bool looked_ = false;

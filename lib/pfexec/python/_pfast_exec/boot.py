@@ -26,7 +26,7 @@ def run(boot: Mapping[str, Any]) -> tuple[int, str]:
     program = os.fsdecode(boot["program"])
     argv = [os.fsdecode(arg) for arg in boot["argv"]]
     sys.argv[:] = [program, *argv]
-    look_like_the_pytest_script(program)
+    look_like_the_pytest_script(program, os.environb.pop(environ.SYS_PATH, None))
 
     recording = environ.start_recording()
     randomness.start_watching()
@@ -57,9 +57,13 @@ def _collect(boot: Mapping[str, Any], argv: Sequence[str], recording: environ.Re
     return code, ""
 
 
-def look_like_the_pytest_script(program: str) -> None:
-    """sys.path[0] and __main__ as the console script `pytest` has them."""
-    sys.path.insert(0, os.path.dirname(program))
+def look_like_the_pytest_script(program: str, sys_path: bytes | None) -> None:
+    """sys.path[0] and __main__ as the console script `pytest`, or `python -m pytest`, has them. *sys_path*: the whole of it, of a
+    program that had changed its own."""
+    if sys_path is not None:
+        sys.path[:] = os.fsdecode(sys_path).split(os.pathsep)
+    else:
+        sys.path.insert(0, os.getcwd() if os.path.basename(program) == "__main__.py" else os.path.dirname(program))
     main = sys.modules["__main__"]
     main.__file__ = program
     main.__dict__.setdefault("__builtins__", __builtins__)

@@ -28,6 +28,7 @@ from . import (
     text_options,
     worker,
 )
+from .distributed_text import DistributedText
 from .selection import only_these
 from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
 
@@ -82,6 +83,7 @@ class Controller:
         self.uid = f"{os.getpid():x}{time.time_ns():x}"
         self.nodes = nodes.Nodes(config, self.uid)
         self._way_of_workers = "fork"
+        self._text = DistributedText(config, request["options"])
 
     # -- beginnings ------------------------------------------------------------------------------------------------
 
@@ -94,13 +96,18 @@ class Controller:
         self.collect_reports = [report for report in collect_reports if not report.passed]
         self._warnings = list(image.warnings)
         coverage_data.begin_run(self.config)
-        renew_terminal_reporter(self.config, self.request, session, announce=not self.native)
+        held = not self.native and not self.inline and not _prints_for_itself(self.config)
+        renew_terminal_reporter(self.config, self.request, session, announce=not self.native, collection=not held)
+        if held:
+            self._text.hold_back(is_fresh=False)
         if self._terminal is not None:
             self._terminal.mute()
         replay_collection(self.config, session, collect_reports, image.passed_reports, collected)
         self._register()
 
     def begin_fresh(self, session: Any) -> None:
+        if not self.native and not self.inline and not _prints_for_itself(self.config):
+            self._text.hold_back(is_fresh=True)
         if self._terminal is not None:
             self._terminal.mute()
         self._register()
@@ -166,6 +173,7 @@ class Controller:
             self._way_of_workers = "session"
         self._send_selected(over)
         if over:
+            self._text.decide(1, 0)
             return None  # pytest's own loop words it
         if self.inline:
             self._hooks.runner = worker.ItemRunner(self, session, inline=True)
@@ -259,9 +267,13 @@ class Controller:
             worker.prepare_basetemp(self.config)
         if self._way_of_workers != "fork":
             nodes.serve_other_processes(self.config)
+        decided = False
         while True:
             flush_output(self.config)  # a worker is a fork of this process: what is in a buffer would be written by both
             event = _pfexec.wait()
+            if not decided:
+                decided = True
+                self._text.decide(_pfexec.worker_count(), len(self.items))
             if event[0] == "work":
                 self._work(session, *event[1:])
             elif event[0] == "spawn":
@@ -280,6 +292,7 @@ class Controller:
         runner = worker.ItemRunner(self, session, opaque=opaque and not in_controller, workers=workers)
         self._hooks.runner = runner
         if in_controller:
+            runner.names_worker = self._text.decided
             node = self.nodes.configure(slot, workers)
             self.nodes.ready(node)
             runner.run_in_controller(slot)
@@ -345,11 +358,9 @@ class Controller:
         if lost:
             sections, stacks = self._last_words.pop(name, ([], ""))
             found.append((worker.lost_report(item, f"{lost}\n\n{stacks}" if stacks else lost, sections), False))
-        if _pfexec.worker_count() > 1:
+        if self._text.decided:
             for report, _ in found:
-                report.node = self.nodes.find(name, _pfexec.worker_count())
-                report.worker_id = name
-                report.testrun_uid = self.uid
+                self.name_worker(report, name)
         if self._junit is not None:
             self._junit.begin(number, name, (report for report, _ in found))
         if self.only_junit:
@@ -361,6 +372,12 @@ class Controller:
             self._junit.end(number)
         if session.shouldfail or session.shouldstop:
             _pfexec.stop()
+
+    def name_worker(self, report: Any, name: str) -> None:
+        """As xdist's controller does with a report of a worker's."""
+        report.node = self.nodes.find(name, _pfexec.worker_count())
+        report.worker_id = name
+        report.testrun_uid = self.uid
 
     def _junit_report(self, item: Any, report: Any) -> None:
         if isinstance(report, junit.PassedPhase):

@@ -14,6 +14,8 @@ _DISPLAY_KEYS = frozenset(
     b"PYTEST_CURRENT_TEST PYTEST_THEME PYTEST_THEME_MODE PYTEST_XDIST_WORKER".split()
 )
 _DISPLAY_READERS = ("_pytest", "pytest", "shutil", "pygments", "pluggy", "_pfast_exec")
+#: A client's way to tell its sys.path. No suite is to see it.
+SYS_PATH = b"PFAST_SYS_PATH"
 _PLUMBING = ("os", "_collections_abc", "collections.abc", __name__)
 
 
@@ -99,7 +101,7 @@ def changes_since(before: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
 
 def install(target: Mapping[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:
     """Makes the process environment equal to *target* plus what collection changed, touching only what differs."""
-    wanted = dict(target)
+    wanted = {key: value for key, value in target.items() if key != SYS_PATH}
     for key, value in changes.items():
         if value is None:
             wanted.pop(key, None)

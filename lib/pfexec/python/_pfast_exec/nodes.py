@@ -92,12 +92,22 @@ class Nodes:
             return
         if output is not None:
             node.workeroutput = _loaded(output)
+        for key, value in _configured_output(self._config).items():
+            node.workeroutput.setdefault(key, value)
         self._hook("pytest_testnodedown")(node=node, error=error)
 
     def find(self, name: str, workers: int) -> Node:
         if name not in self._nodes:
             self._nodes[name] = Node(self._config, name, workers, self._uid)
         return self._nodes[name]
+
+
+def _configured_output(config: Any) -> dict[str, Any]:
+    """What a plugin puts out while it is configured as a worker's: a fork was configured as the controller, with the same values."""
+    metadata = sys.modules.get("pytest_metadata.plugin")
+    if metadata is None or not config.pluginmanager.is_registered(metadata):
+        return {}
+    return {"metadata": dict(config.stash.get(metadata.metadata_key, {}))}
 
 
 def serve_other_processes(config: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-from . import fresh, nodes, options, repair
+from . import environ, fresh, nodes, options, repair
 from .controller import Controller
 from .hooks import RunHooks
 from .terminal import MutedTerminal
@@ -46,7 +46,7 @@ def run_spawned(work: Mapping[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     program = os.fsdecode(request["program"])
     sys.argv[:] = [program, *map(os.fsdecode, request["argv"])]
-    boot.look_like_the_pytest_script(program)
+    boot.look_like_the_pytest_script(program, work["env"].get(environ.SYS_PATH))
     if request["options"]["hang_dump_s"] > 0:
         repair.dump_stacks_on_demand()
     run_session(work, is_fork=False)

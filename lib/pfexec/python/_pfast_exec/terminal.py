@@ -15,8 +15,9 @@ _OWN_SECTIONS = (
 ).split()
 
 
-def renew_terminal_reporter(config: Any, request: Mapping[str, Any], session: Any, announce: bool) -> None:
-    """Makes the image's reporter one of this run: its options, the client's terminal, no history."""
+def renew_terminal_reporter(config: Any, request: Mapping[str, Any], session: Any, announce: bool, collection: bool = True) -> None:
+    """Makes the image's reporter one of this run: its options, the client's terminal, no history. *announce*: the header is shown,
+    with *collection* that collecting has begun, too."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
         return
@@ -24,7 +25,8 @@ def renew_terminal_reporter(config: Any, request: Mapping[str, Any], session: An
     reporter._session = session
     if announce:
         reporter.pytest_sessionstart(session)
-        reporter.pytest_collection()
+        if collection:
+            reporter.pytest_collection()
 
 
 def replay_collection(

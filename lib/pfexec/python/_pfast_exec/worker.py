@@ -46,6 +46,8 @@ class ItemRunner:
         self._tries = Tries(session, controller.request["options"])
         self._pid = os.getpid()
         self._workers = workers
+        #: In the controller nobody republishes: what names the worker of a report is put there at once.
+        self.names_worker = False
         #: Everything that pytest's hooks are told here is told to the controller's as well.
         self.sends_reports = opaque
         self._numbers = {id(item): number for number, item in enumerate(controller.items)} if inline else {}
@@ -65,6 +67,8 @@ class ItemRunner:
         if report.when == "setup":
             self._complete = self._shown = False
         self._teardown_passed = report.when == "teardown" and report.passed
+        if self.names_worker:
+            self.controller.name_worker(report, "gw0")
         is_flaky = self._tries.judge(report)
         reports.bound_sections(report)
         if report.sections and report.when != "teardown":

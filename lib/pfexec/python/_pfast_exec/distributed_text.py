@@ -1,0 +1,72 @@
+"""What pytest's terminal shows of a run with several workers before their tests: pytest-xdist's lines, whether or not it is there.
+
+Whether there will be several is known only when the daemon has planned. Until then pytest's own line of what was collected is
+held back; it is shown where one process runs everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SCHEDULERS = {
+    "loadscope": "LoadScopeScheduling",
+    "loadfile": "LoadFileScheduling",
+    "loadgroup": "LoadGroupScheduling",
+    "worksteal": "WorkStealingScheduling",
+}
+
+
+class DistributedText:
+    def __init__(self, config: Any, options: Mapping[str, Any]) -> None:
+        self._config = config
+        self._options = options
+        self._reporter: Any = None
+        self._shows_start = False
+        self._finish_lines: list[Any] = []
+        #: The text is that of several workers, and reports name theirs.
+        self.decided = False
+
+    def hold_back(self, is_fresh: bool) -> None:
+        """From here on nothing is shown of the collection. *is_fresh*: it has not begun yet."""
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None or type(reporter).__module__ != "_pytest.terminal":
+            return
+        self._reporter = reporter
+        if is_fresh:
+            self._config.hook.pytest_collection._remove_plugin(reporter)
+        reporter.report_collect = lambda final=False: None
+        reporter._write_report_lines_from_hooks = self._finish_lines.append
+
+    def decide(self, workers: int, items: int) -> None:
+        """*workers*: that run the items, 1 for this process itself."""
+        wanted = int(self._options["workers"])
+        self.decided = workers > 1 or wanted > 1
+        if self._reporter is None:
+            return
+        for name in ("report_collect", "_write_report_lines_from_hooks"):
+            vars(self._reporter).pop(name, None)
+        if self.decided:
+            self._show_workers(wanted if wanted > 1 else workers, items)
+        else:
+            self._reporter.pytest_collection()
+            self._reporter.report_collect(True)
+            for lines in self._finish_lines:
+                self._reporter._write_report_lines_from_hooks(lines)
+
+    # Source: xdist/dsession.py, TerminalDistReporter.
+
+    def _show_workers(self, workers: int, items: int) -> None:
+        quiet = self._config.option.verbose < 0
+        plural = "" if items == 1 else "s"
+        for line in (f"created: {workers}/{workers} workers", f"{workers} workers [{items} item{plural}]"):
+            self._show_status("bringing up nodes..." if quiet else line)
+        self._reporter.write_line("")
+        if self._config.option.verbose > 0:
+            self._reporter.write_line(f"scheduling tests via {_SCHEDULERS.get(self._options['dist'], 'LoadScheduling')}")
+
+    def _show_status(self, line: str) -> None:
+        if self._reporter.isatty():
+            self._reporter.rewrite(line, erase=True, bold=True)
+        else:
+            self._reporter.write_line(line)
