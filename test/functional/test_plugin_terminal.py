@@ -85,6 +85,10 @@ class Shell:
         self.expect("code=")
         return int(self.expect("."))
 
+    def leave(self) -> None:
+        self.type("exit")
+        self.terminal.finish()
+
     def runs(self) -> list[str]:
         return [path.name for path in self.fast.case.project.glob("running-*")]
 
@@ -130,9 +134,11 @@ def test_control_c(shell: Shell, options: str) -> None:
     assert wait_until(shell.runs, 60)
     shell.press("\x03")
     shell.expect("KeyboardInterrupt")
-    shell.expect("no tests ran")
+    # Another worker may have come to the other test.
+    shell.expect("no tests ran" if options in ("--fast -n 0", "") else " in ")
     shell.expect(PROMPT)
     assert shell.exit_code() == 2
+    shell.leave()
     shell.fast.case.assert_runs_are_over()
 
 
@@ -186,6 +192,7 @@ def test_a_stopped_run_that_is_killed_leaves_nothing(shell: Shell) -> None:
     shell.expect(PROMPT)
     shell.type("kill -9 %1")
     shell.expect(PROMPT)
+    shell.leave()
     shell.fast.case.assert_runs_are_over()
 
 
@@ -209,7 +216,6 @@ def test_resize(shell: Shell, options: str) -> None:
     shell.expect("then 100")
     shell.expect("1 passed")
     shell.expect(PROMPT)
-    assert len(re.findall(r"={100}(?!=)", shell.terminal.record)) == 0 or True
     assert shell.exit_code() == 0
 
 

@@ -9,6 +9,8 @@ _WORKER = re.compile(r"\bgw\d+\b")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 _BAR = re.compile(r"={3,}|-{3,}|_{3,}|!{3,}")
 _PERCENT = re.compile(r"\[ *\d+%\]")
+_LAST = re.compile(r"^=+ (.*) =+$")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = re.compile(r"^=== .* ===$")
 _BLOCK = re.compile(r"^___ .* ___$")
 _LETTERS = re.compile(r"^([.FEsxXuR,-]+) *(\[n%\])?$")
@@ -21,7 +23,7 @@ def exact(text: str) -> str:
 
 def of_workers(text: str) -> str:
     """Of several: who ran what, and in which order, is nobody's promise. Sections stand in their order, what is in them is sorted."""
-    lines = [_PERCENT.sub("[n%]", _WORKER.sub("gwN", line.rpartition("\r")[2].rstrip())) for line in exact(text).split("\n")]
+    lines = [_plain_line(line) for line in exact(text).split("\n")]
     sections: list[list[str]] = [[]]
     for line in lines:
         if _HEADING.match(line):
@@ -29,6 +31,11 @@ def of_workers(text: str) -> str:
         else:
             sections[-1].append(line)
     return "\n".join("\n".join(_sorted_section(section)) for section in sections)
+
+
+def _plain_line(line: str) -> str:
+    line = _COLOUR.sub("", line).rpartition("\r")[2].rstrip()
+    return _LAST.sub(r"=== \1 ===", _PERCENT.sub("[n%]", _WORKER.sub("gwN", line)))
 
 
 def _sorted_section(lines: list[str]) -> list[str]:

@@ -30,7 +30,7 @@ from . import (
 )
 from .distributed_text import DistributedText
 from .selection import only_these
-from .terminal import MutedTerminal, flush_output, renew_terminal_reporter, replay_collection, unseen
+from .terminal import MutedTerminal, flush_output, is_reader_gone, renew_terminal_reporter, replay_collection, unseen
 
 if TYPE_CHECKING:
     from .hooks import RunHooks
@@ -378,6 +378,9 @@ class Controller:
         report.node = self.nodes.find(name, _pfexec.worker_count())
         report.worker_id = name
         report.testrun_uid = self.uid
+        longrepr = report.longrepr
+        if hasattr(longrepr, "toterminal") and not (hasattr(longrepr, "reprtraceback") and hasattr(longrepr, "reprcrash")):
+            report.longrepr = str(longrepr)  # a doctest's: all that pytest's serialised reports keep of it
 
     def _junit_report(self, item: Any, report: Any) -> None:
         if isinstance(report, junit.PassedPhase):
@@ -389,7 +392,7 @@ class Controller:
     def _call_report_hooks(self, item: Any, found: list[tuple[Any, bool]]) -> None:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report, captured in found:
-            with unseen(self.config) if captured else nullcontext():
+            with unseen(self.config) if captured and not self._text.decided else nullcontext():
                 item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
@@ -434,6 +437,8 @@ class Controller:
         """The end of this process: streams flushed, exit functions run, the verdict sent."""
         output = self._terminal.plugin_output() if self._terminal is not None else ""
         repair.run_exit_functions()
+        if is_reader_gone():
+            code = 1  # as pytest's own command ends then
         flush_output(self.config)
         if not self.selected_sent:
             self.send_nothing_selected(self._way, self._why, self._outside_scope)

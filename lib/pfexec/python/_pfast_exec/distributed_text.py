@@ -57,16 +57,17 @@ class DistributedText:
     # Source: xdist/dsession.py, TerminalDistReporter.
 
     def _show_workers(self, workers: int, items: int) -> None:
+        self._reporter.showfspath = False
         quiet = self._config.option.verbose < 0
         plural = "" if items == 1 else "s"
         for line in (f"created: {workers}/{workers} workers", f"{workers} workers [{items} item{plural}]"):
-            self._show_status("bringing up nodes..." if quiet else line)
+            self._show_status("bringing up nodes..." if quiet else line.ljust(len("created: 1/1 workers")))
         self._reporter.write_line("")
         if self._config.option.verbose > 0:
             self._reporter.write_line(f"scheduling tests via {_SCHEDULERS.get(self._options['dist'], 'LoadScheduling')}")
 
     def _show_status(self, line: str) -> None:
         if self._reporter.isatty():
-            self._reporter.rewrite(line, erase=True, bold=True)
+            self._reporter.rewrite(line, bold=True)
         else:
-            self._reporter.write_line(line)
+            self._reporter.write_line(line.rstrip())

@@ -71,6 +71,17 @@ def flush_output(config: Any) -> None:
             pass
 
 
+def is_reader_gone() -> bool:
+    """Standard output is a pipe that nobody reads any more, and something was still to be written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    except (AttributeError, OSError, ValueError):
+        pass
+    return False
+
+
 @contextmanager
 def unseen(config: Any) -> Iterator[None]:
     """What pytest's reporter prints in here is not shown: in one process, the running test's capture would have it."""
