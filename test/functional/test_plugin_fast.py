@@ -10,6 +10,7 @@ from fast_pytest import FastPytest
 from harness import Case, Finished
 from oracle import differences, last_line, masked, read_outcomes
 from plugin_environment import clash_environment, fast_environment
+from processes import wait_until
 from suites_of_tests import ZOO
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("PFAST_TEST_EXECUTABLE")), reason="makes environments of the build tree's package")
@@ -228,6 +229,30 @@ def test_an_address_and_a_time_to_live(fast: FastPytest) -> None:
     assert fast.has_daemon()
     line = next(line for line in fast.case.pfast("status", *fast.case.where).out.splitlines() if "333" in line or "daemon" in line)
     assert line
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["", "with an address"])
+def test_a_watcher_is_started(fast: FastPytest, named: bool) -> None:
+    """By the name that stands beside pfast, for the daemon of the run. What it does then is told elsewhere."""
+    programs = fast.case.home / "bin"
+    programs.mkdir()
+    (programs / "pfast").symlink_to(fast.case.pfast_path)
+    watcher = programs / "pfast-watch"
+    watcher.write_text(f'#!/bin/sh\necho "$PWD $@" >{fast.case.home}/started.new && mv {fast.case.home}/started.new {fast.case.home}/started\n')
+    watcher.chmod(0o755)
+    address = str(fast.case.home / "own.sock")
+    options = [f"--fast-address={address}"] if named else []
+    fast.case.where = ["--address", address] if named else []
+    env = {"PFAST_EXECUTABLE": str(programs / "pfast")}
+    assert fast.fast("--fast-watch", *options, env=env).code == 0
+    started = fast.case.home / "started"
+    assert wait_until(started.exists, 20)
+    words = started.read_text().split()
+    assert words[:3] == [str(fast.case.project), "--python", str(fast.python.parent.parent)]
+    assert words[3:] == (["--address", address] if named else [])
+    watcher.unlink()
+    done = fast.fast("--fast-watch", *options, env=env)
+    assert done.code == 0 and f"there will be no watcher: the program {watcher} is not there" in done.err
 
 
 @pytest.mark.parametrize(

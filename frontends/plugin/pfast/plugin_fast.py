@@ -50,6 +50,8 @@ def take_over(config: pytest.Config, clash: bool) -> None:
     if end["how"] == "not-begun":
         _fall_back(config, wish, _sentence(end))
         return
+    if wish.watch and end["how"] == "finished":
+        _start_watcher(wish, end)
     _finish(config, end)
 
 
@@ -114,11 +116,17 @@ def _check_that_it_can_cross(config: pytest.Config, wish: Wish) -> None:
         if not isinstance(plugin, str):
             name = getattr(plugin, "__name__", None) or type(plugin).__name__
             raise CannotCross(f"the plugin {name!r} was passed to pytest.main as an object, and cannot be had in another process")
-    if sys.gettrace() is not None or sys.getprofile() is not None:
+    if sys.gettrace() is not None or sys.getprofile() is not None or _is_monitored():
         raise CannotCross("a debugger, profiler or coverage tracer watches this process, and would see nothing of the tests")
     flags = _interpreter_flags()
     if flags:
         raise CannotCross(f"the daemon's interpreter has not been given {' '.join(flags)}")
+
+
+def _is_monitored() -> bool:
+    """From Python 3.12 on, debuggers and coverage have another way."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(monitoring.get_tool(number) is not None for number in range(6))
 
 
 def _interpreter_flags() -> list[str]:
@@ -231,6 +239,27 @@ def _executable() -> str:
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def _start_watcher(wish: Wish, end: _client.End) -> None:
+    """pfast-watch for the daemon of this run, in a session of its own. It ends by itself when the daemon has a watcher already."""
+    here = os.path.dirname(_executable())
+    programs = [os.path.join(here, "pfast-watch"), os.path.join(os.path.dirname(here), "watch", "pfast-watch")]
+    program = next((path for path in programs if os.access(path, os.X_OK)), None)
+    if program is None:
+        _say(f"there will be no watcher: the program {programs[0]} is not there")
+        return
+    address = ["--address", wish.address] if wish.address else []
+    log = end["address"].removesuffix(".sock") + ".watch.log"
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    try:
+        os.posix_spawn(program, [program, "--python", _python(), *address], os.environ, file_actions=actions, setsid=True)
+    except OSError as error:
+        _say(f"there will be no watcher: {error}")
 
 
 def is_command_line() -> bool:

@@ -82,4 +82,14 @@ TEST_SUITE("pfctl/boot_scope") {
     CHECK_FALSE(covers(folder, unite(file, sibling)));
     CHECK(covers(unite(folder, sibling), unite(file, sibling)));
   }
+
+  TEST_CASE("what comes first on sys.path keys: the program's folder, the current one for python -m pytest") {
+    const auto key = [](const char* cwd, const char* program) { return generation_key({}, {}, cwd, program); };
+    CHECK(key("/p", "/venv/bin/pytest") == key("/q", "/venv/bin/pytest"));
+    CHECK(key("/p", "/venv/bin/pytest") == key("/p", "/venv/bin/py.test"));
+    CHECK(key("/p", "/venv/bin/pytest") != key("/p", "/p/run_tests.py"));
+    const char* const module = "/venv/lib/python3/site-packages/pytest/__main__.py";
+    CHECK(key("/p", module) != key("/p", "/venv/bin/pytest"));
+    CHECK(key("/p", module) != key("/q", module));
+  }
 }

@@ -140,4 +140,25 @@ TEST_SUITE("pfctl/run_state") {
     scene.state.on_controller_finished(finished, scene.world.now);
     CHECK(scene.finished().reason == finished.stop_reason);
   }
+
+  TEST_CASE("a run that its client stopped is stopped as a whole, and nobody is late until it goes on") {
+    Pair scene;
+    scene.state.on_suspend();
+    CHECK(scene.world.signalled({200, SIGSTOP, true}));
+    CHECK(scene.world.signalled({201, SIGSTOP, true}));
+    scene.pass(60'000ms);
+    CHECK_FALSE(scene.world.signalled({200, SIGKILL, true}));
+    CHECK_FALSE(scene.world.signalled({200, SIGCONT, true}));
+    scene.state.on_resume(scene.world.now);
+    CHECK(scene.world.signalled({200, SIGCONT, true}));
+    CHECK(scene.world.signalled({201, SIGCONT, true}));
+  }
+
+  TEST_CASE("a stopped run goes on to be cancelled") {
+    Pair scene;
+    scene.state.on_suspend();
+    scene.state.on_kill(scene.world.now);
+    CHECK(scene.world.signalled({200, SIGCONT, true}));
+    CHECK(scene.world.signalled({200, SIGINT, false}));
+  }
 }

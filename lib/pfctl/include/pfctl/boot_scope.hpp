@@ -31,7 +31,8 @@ struct BootScope {
 // LD_*, LANG, LC_*, TZ, …), as one comparable text. Runs that differ in it never share a generation.
 [[nodiscard]] std::string process_key(const core::Environment& env);
 
-// What a run and its generation must have in common: process_key, and import_options (import_options.hpp).
+// What a run and its generation must have in common: process_key, what comes first on sys.path (the program's folder, the current
+// one for `python -m pytest`), and import_options (import_options.hpp).
 [[nodiscard]] std::string generation_key(const core::Environment& env, const core::OsStrings& argv, std::string_view cwd,
                                          std::string_view program);
 
