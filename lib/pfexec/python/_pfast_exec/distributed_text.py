@@ -58,6 +58,7 @@ class DistributedText:
 
     def _show_workers(self, workers: int, items: int) -> None:
         self._reporter.showfspath = False
+        self._forget_what_a_controller_does_not_know(self._reporter.stats)
         quiet = self._config.option.verbose < 0
         plural = "" if items == 1 else "s"
         for line in (f"created: {workers}/{workers} workers", f"{workers} workers [{items} item{plural}]"):
@@ -65,6 +66,14 @@ class DistributedText:
         self._reporter.write_line("")
         if self._config.option.verbose > 0:
             self._reporter.write_line(f"scheduling tests via {_SCHEDULERS.get(self._options['dist'], 'LoadScheduling')}")
+
+    @staticmethod
+    def _forget_what_a_controller_does_not_know(stats: dict[str, list[Any]]) -> None:
+        """Of what was collected its workers tell it which collectors were skipped, one for a reason and a place (a module that is
+        collected for its doctests, too, is two), and not how many tests were deselected."""
+        stats.pop("deselected", None)
+        if "skipped" in stats:
+            stats["skipped"] = list({str(report.longrepr): report for report in reversed(stats["skipped"])}.values())[::-1]
 
     def _show_status(self, line: str) -> None:
         if self._reporter.isatty():
