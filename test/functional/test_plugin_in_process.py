@@ -49,6 +49,25 @@ def test_the_exit_code_comes_back_and_the_process_goes_on(fast: FastPytest) -> N
     assert fast.has_daemon()
 
 
+@pytest.mark.parametrize("version", ["8.0.2", "8.4.2", "9.0.2"])
+def test_other_versions_of_pytest(case: Case, version: str) -> None:
+    case.write(SUITE)
+    fast = FastPytest(case, fast_environment(version))
+    assert fast.fast("-n", "2").code == 1
+    assert fast.fast("-n", "0", "-k", "one").code == 0
+    done = fast.script(
+        """
+        import sys
+        import pytest
+        codes = [int(pytest.main(["tests", "-q", *more])) for more in (["--fast"], ["--fast", "-k", "one"], ["-k", "one"])]
+        sys.exit(codes != [1, 0, 0] or "goes on")
+        """
+    )
+    assert done.err.strip() == "goes on", done
+    back = fast.pytest("--fast", "-n", "2", "-k", "one", env={"PFAST_DISABLE": "1"})
+    assert back.code == 0 and back.err == "pfast: warning: PFAST_DISABLE=1 is set: plain pytest runs\n", back
+
+
 def test_plain_pytest_still_works_in_that_process(fast: FastPytest) -> None:
     done = fast.script(
         """

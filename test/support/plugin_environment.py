@@ -57,9 +57,9 @@ REPORTING = (
 ).split()
 
 
-def fast_environment() -> Path:
+def fast_environment(pytest_version: str = "9.2.0") -> Path:
     """The folder of an environment with pytest and pfast, as `pip install` would have put it there."""
-    return with_pfast(environment_with("fast", ["pytest==9.2.0"]))
+    return with_pfast(environment_with("fast", [f"pytest=={pytest_version}"]))
 
 
 def reporting_environment() -> Path:

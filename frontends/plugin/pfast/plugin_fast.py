@@ -303,6 +303,11 @@ def _end_without_session(config: pytest.Config, code: int) -> None:
     def stop_parsing(*args: Any, **kwargs: Any) -> NoReturn:
         from _pytest.config import PrintHelp
 
+        # Hooks around the parser ask for options; before pytest 9 there would be none yet.
+        for name, value in vars(config.known_args_namespace).items():
+            if not hasattr(config.option, name):
+                setattr(config.option, name, value)
+        config.option.debug = None  # the run's own pytest writes that file
         raise PrintHelp  # what pytest's own parse() takes as the end of configuring
 
     class Answer:

@@ -76,7 +76,8 @@ class DistributedText:
             stats["skipped"] = list({str(report.longrepr): report for report in reversed(stats["skipped"])}.values())[::-1]
 
     def _show_status(self, line: str) -> None:
-        if self._reporter.isatty():
+        isatty = self._reporter.isatty
+        if isatty() if callable(isatty) else isatty:  # until pytest 8.3 it was a property
             self._reporter.rewrite(line, bold=True)
         else:
             self._reporter.write_line(line.rstrip())
