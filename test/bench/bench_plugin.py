@@ -52,8 +52,7 @@ def command(one: Bench, name: str, environment: Path, env: Mapping[str, str], pr
 
 
 def run(group: list[Contender], rounds: int, title: str, json_path: str) -> None:
-    for warm_up in range(2):
-        compare(group, 1)
+    compare(group, 1)  # boots the daemons, fills caches
     for contender in group:
         contender.seconds.clear()
     compare(group, rounds)

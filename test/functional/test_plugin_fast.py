@@ -13,8 +13,6 @@ from plugin_environment import clash_environment, fast_environment
 from processes import wait_until
 from suites_of_tests import ZOO
 
-pytestmark = pytest.mark.skipif(bool(os.environ.get("PFAST_TEST_EXECUTABLE")), reason="makes environments of the build tree's package")
-
 SUITE = {
     "pytest.ini": "[pytest]\n",
     "test_a.py": """
@@ -279,6 +277,7 @@ def test_wrong_use_is_a_usage_error(fast: FastPytest, args: list[str], env: dict
     assert not fast.has_daemon()
 
 
+@pytest.mark.skipif(bool(os.environ.get("PFAST_TEST_EXECUTABLE")), reason="makes an environment of the build tree's package")
 def test_the_predecessor_beside_pfast(case: Case) -> None:
     case.write(SUITE)
     fast = FastPytest(case, clash_environment())

@@ -33,7 +33,7 @@ _DURATION = re.compile(rf"\bin {_COLOUR}\d+\.\d+s(?: \(\d+:\d\d:\d\d\))?")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 _BAR = re.compile(r"={3,}|-{3,}|_{3,}|!{3,}")
 _STARTS = re.compile(rf"^{_COLOUR}=+ test session starts =+{_COLOUR}$")
-_COLLECTED = re.compile(rf"^{_COLOUR}(?:collected|collecting) ")
+_COLLECTED = re.compile(rf"^{_COLOUR}(?:collected|collecting|\d+ workers) ")
 
 
 def masked(text: str) -> str:

@@ -57,9 +57,11 @@ REPORTING = (
 ).split()
 
 
-def fast_environment(pytest_version: str = "9.2.0") -> Path:
-    """The folder of an environment with pytest and pfast, as `pip install` would have put it there."""
-    return with_pfast(environment_with("fast", [f"pytest=={pytest_version}"]))
+def fast_environment(pytest_version: str = "") -> Path:
+    """The folder of an environment with pytest and pfast, as `pip install` would have put it there; or that in which it did."""
+    if os.environ.get("PFAST_TEST_EXECUTABLE") and not pytest_version:
+        return Path(sys.prefix)
+    return with_pfast(environment_with("fast", [f"pytest=={pytest_version or '9.2.0'}"]))
 
 
 def reporting_environment() -> Path:

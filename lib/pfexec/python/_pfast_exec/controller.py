@@ -173,7 +173,7 @@ class Controller:
             self._way_of_workers = "session"
         self._send_selected(over)
         if over:
-            self._text.decide(1, 0)
+            self._text.give_up()
             return None  # pytest's own loop words it
         if self.inline:
             self._hooks.runner = worker.ItemRunner(self, session, inline=True)
@@ -185,6 +185,7 @@ class Controller:
         return True
 
     def before_sessionfinish(self) -> None:
+        self._text.give_up()
         if self._hooks.runner is not None and self._hooks.runner.inline:
             self._hooks.runner.finish()
         if self._terminal is not None and not hasattr(self.config, "workerinput"):

@@ -22,8 +22,9 @@ class DistributedText:
         self._config = config
         self._options = options
         self._reporter: Any = None
-        self._shows_start = False
+        self._collected = False
         self._finish_lines: list[Any] = []
+        self._held = False
         #: The text is that of several workers, and reports name theirs.
         self.decided = False
 
@@ -33,24 +34,40 @@ class DistributedText:
         if reporter is None or type(reporter).__module__ != "_pytest.terminal":
             return
         self._reporter = reporter
+        self._held = True
         if is_fresh:
             self._config.hook.pytest_collection._remove_plugin(reporter)
-        reporter.report_collect = lambda final=False: None
-        reporter._write_report_lines_from_hooks = self._finish_lines.append
+        reporter.report_collect = self._note_collected
 
     def decide(self, workers: int, items: int) -> None:
         """*workers*: that run the items, 1 for this process itself."""
         wanted = int(self._options["workers"])
         self.decided = workers > 1 or wanted > 1
-        if self._reporter is None:
+        self._show(workers, items)
+
+    def give_up(self) -> None:
+        """The session ends before anything was planned: a test that is not there, say."""
+        self._show(1, 0)
+
+    def _note_collected(self, final: bool = False) -> None:
+        if final:
+            self._collected = True
+            # What plugins have to say of the collection comes next.
+            self._reporter._write_report_lines_from_hooks = self._finish_lines.append
+
+    def _show(self, workers: int, items: int) -> None:
+        wanted = int(self._options["workers"])
+        if not self._held:
             return
+        self._held = False
         for name in ("report_collect", "_write_report_lines_from_hooks"):
             vars(self._reporter).pop(name, None)
         if self.decided:
             self._show_workers(wanted if wanted > 1 else workers, items)
         else:
             self._reporter.pytest_collection()
-            self._reporter.report_collect(True)
+            if self._collected:
+                self._reporter.report_collect(True)
             for lines in self._finish_lines:
                 self._reporter._write_report_lines_from_hooks(lines)
 
