@@ -28,6 +28,7 @@ core::RunRequest v1_request(const Context& context, const ServeOptions& options)
   core::RunOptions run;
   run.color = "no";
   run.dist = context.settings.dist;
+  run.start_method = context.settings.start_method;
   run.boot_timeout_s = context.settings.boot_timeout_s;
   run.timeout_s = context.settings.timeout_s;
   run.retries = context.settings.retries;
@@ -68,7 +69,7 @@ int run_in_foreground(Context context, const ServeOptions& options) {
   const std::string folder = context.address.dir_path;
   const bool alive = options.owner_pid <= 0 || end_with_owner(options.owner_pid);
   const int code = alive ? ctl::run_daemon(daemon_options(context, options, std::move(forkserver))) : 0;
-  if (options.owner_pid > 0) remove_private_folder(folder);
+  if (options.private_folder) remove_private_folder(folder);
   return code;
 }
 

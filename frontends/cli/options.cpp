@@ -146,6 +146,7 @@ CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
   sub->add_option("--cwd", parsed.serve.cwd)->group("");
   sub->add_flag("--take-over", parsed.serve.take_over)->group("");
   sub->add_option("--owner-pid", parsed.serve.owner_pid)->group("");
+  sub->add_flag("--private-folder", parsed.serve.private_folder)->group("");
   return sub;
 }
 

@@ -57,7 +57,8 @@ struct ServeOptions {
   int ready_fd = -1;             // set by whoever starts a daemon
   std::string cwd;               // likewise: where that one stands; version 1 clients send no folder
   bool take_over = false;        // set by restart: from the daemon that serves the address
-  int owner_pid = 0;             // --no-daemon: the daemon ends with this process, its parent, and removes its folder
+  int owner_pid = 0;             // the daemon ends with this process, its parent
+  bool private_folder = false;   // --no-daemon: it removes the folder of its address then
 };
 
 struct StatusOptions { Where where; bool json = false; };

@@ -51,7 +51,7 @@ core::Result<std::unique_ptr<PrivateDaemon>> PrivateDaemon::start(Context& conte
   context.address = std::move(*address);
   context.explicit_address = true;
   ctl::StartOptions start = start_options(context, std::nullopt);
-  start.arguments.insert(start.arguments.end(), {"--owner-pid", std::to_string(::getpid())});
+  start.arguments.insert(start.arguments.end(), {"--owner-pid", std::to_string(::getpid()), "--private-folder"});
   auto started = ctl::start_daemon(context.address, start);
   if (!started) return std::move(started).error();
   daemon->pid_ = started->pid;
