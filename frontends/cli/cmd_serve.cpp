@@ -52,6 +52,7 @@ ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options,
   daemon.take_over = options.take_over;
   daemon.memory_bytes = context.settings.memory_mib << 20;
   daemon.scope_all = context.settings.scope == "all";
+  daemon.session_plugins = context.settings.session_plugins;
   daemon.boot_deadline = ctl::milliseconds_of(context.settings.boot_timeout_s);
   return daemon;
 }

@@ -50,6 +50,12 @@ bool assign_choice(std::string& target, const RawValue& value, std::initializer_
   return false;
 }
 
+bool assign_session_plugins(Settings& settings, const RawValue& value) {
+  if (!value.text) return false;
+  settings.session_plugins = text::split(*value.text, ",");
+  return true;
+}
+
 bool assign_workers(Settings& settings, const RawValue& value) {
   if (value.text && *value.text == "auto") {
     settings.workers = -1;
@@ -154,6 +160,7 @@ const std::vector<SettingKey>& setting_keys() {
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.start_method, value, {"forkserver", "fork", "spawn", "auto"}); }},
       {"plugin", "PLUGIN", "\"always\" or \"asked\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.plugin, value, {"always", "asked"}); }},
+      {"session-plugins", "SESSION_PLUGINS", "names of pytest plugins, with commas between them", assign_session_plugins},
       {"python", "PYTHON", "the path of a Python interpreter or virtual environment", assign_python},
   };
   return keys;

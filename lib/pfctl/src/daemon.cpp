@@ -78,6 +78,7 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.pool.boot_deadline = options.boot_deadline;
   settings.pool.max_bytes = options.memory_bytes > 0 ? options.memory_bytes : machine_memory_bytes() / 2;
   settings.pool.scope_all = options.scope_all;
+  settings.pool.session_plugins = options.session_plugins;
   settings.pool.nofile = raise_descriptor_limit();
   settings.run.default_workers = options.default_workers;
   if (settings.run.default_workers == 0) settings.run.default_workers = static_cast<std::size_t>(std::max(1, default_worker_count()));

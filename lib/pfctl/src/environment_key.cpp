@@ -29,6 +29,7 @@ constexpr std::string_view k_per_test = "set by pytest itself, test by test";
 constexpr std::string_view k_shell = "bookkeeping of the shell";
 constexpr std::string_view k_terminal = "describes the terminal; display code reads it again in every run";
 constexpr std::string_view k_session = "differs from one login or terminal tab to the next";
+constexpr std::string_view k_editor = "where an editor listens to one run, through a plugin that every run imports anew";
 constexpr std::string_view k_launcher = "set by launchers for themselves";
 
 constexpr Row k_rows[] = {
@@ -114,6 +115,8 @@ constexpr Row k_rows[] = {
     {"WT_*", EnvRule::never, k_terminal},
     {"VSCODE_*", EnvRule::never, k_terminal},
     {"INSIDE_EMACS", EnvRule::never, k_terminal},
+    {"TEST_RUN_PIPE", EnvRule::never, k_editor},
+    {"RUN_TEST_IDS_PIPE", EnvRule::never, k_editor},
     {"WINDOWID", EnvRule::never, k_session},
     {"WINDOW", EnvRule::never, k_session},
     {"STY", EnvRule::never, k_session},

@@ -22,7 +22,7 @@ BootPlan GenerationPool::plan_for(const core::RunRequest& request) const {
   plan.spec.cwd = request.cwd;
   plan.spec.env = request.env;
   plan.spec.nofile = settings_.nofile;
-  plan.argv = request.argv;
+  plan.argv = boot_argv(request);
   plan.program = request.program;
   plan.umask = request.umask;
   plan.root = settings_.root;
@@ -128,7 +128,7 @@ void GenerationPool::on_generation_failed(Generation& generation) {
     if (wait.waits_for != generation.id()) continue;
     const core::RunRequest& request = wait.user->request();
     // Another run's arguments, folder or environment may do better, and so may a file that was mended meanwhile.
-    const bool same = !wait.own_boot && !generation.plan().background && request.argv == generation.plan().argv &&
+    const bool same = !wait.own_boot && !generation.plan().background && boot_argv(request) == generation.plan().argv &&
                       request.cwd == generation.plan().spec.cwd && request.env == generation.plan().spec.env && is_still_true();
     const bool again = generation.worth_another_try() && wait.boots < k_boots_per_run;
     if ((wait.own_boot || same) && !again) refused.push_back(run_id);

@@ -1,4 +1,5 @@
 #include <pfctl/generation_pool.hpp>
+#include <pfctl/import_options.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -42,8 +43,12 @@ void GenerationPool::release(std::int64_t run_id) {
   start_background();
 }
 
+core::OsStrings GenerationPool::boot_argv(const core::RunRequest& request) const {
+  return without_session_plugins(request.argv, settings_.session_plugins);
+}
+
 bool GenerationPool::suits(const Generation& generation, const core::RunRequest& request) const {
-  if (generation.key() != generation_key(request.env, request.argv, request.cwd, request.program)) return false;
+  if (generation.key() != generation_key(request.env, boot_argv(request), request.cwd, request.program)) return false;
   return generation.state() == GenerationState::booting || !generation.inputs()->environment_change(request.env);
 }
 

@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 54> k_later_values = {
     "--timeout-method", "--tx", "--verbosity", "--xfail-tb"};
 static_assert(std::is_sorted(k_later_flags.begin(), k_later_flags.end()));
 static_assert(std::is_sorted(k_later_values.begin(), k_later_values.end()));
+constexpr std::string_view k_vscode_plugin = "vscode_pytest";
 constexpr std::string_view k_short_flags = "hlqsvxV";
 constexpr std::string_view k_short_later_values = "kmnr";
 
@@ -122,6 +123,23 @@ core::OsStrings list_import_options(const core::OsStrings& argv, std::string_vie
     const std::size_t end = found.find('\0', begin);   // each of them ends with one
     out.push_back(found.substr(begin, end - begin));
     begin = end + 1;
+  }
+  return out;
+}
+
+core::OsStrings without_session_plugins(const core::OsStrings& argv, std::span<const std::string> names) {
+  const auto is_one = [&](std::string_view name) {
+    return name == k_vscode_plugin || std::find(names.begin(), names.end(), name) != names.end();
+  };
+  core::OsStrings out;
+  for (std::size_t i = 0; i < argv.size(); ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--") {
+      out.insert(out.end(), argv.begin() + static_cast<std::ptrdiff_t>(i), argv.end());
+      break;
+    }
+    if (argument == "-p" && i + 1 < argv.size() && is_one(argv[i + 1])) ++i;
+    else if (!argument.starts_with("-p") || !is_one(argument.substr(2))) out.push_back(argv[i]);
   }
   return out;
 }

@@ -51,4 +51,14 @@ TEST_SUITE("pfctl/import_options") {
     CHECK(list_import_options({"-x", "-W", "error", "--cov=pkg", "-k", "one"}, "/") == pf::core::OsStrings{"-W", "error", "--cov=pkg"});
     CHECK(list_import_options({"-x"}, "/").empty());
   }
+
+  TEST_CASE("an editor's plugin is the run's and not the generation's") {
+    using pf::core::OsStrings;
+    const std::vector<std::string> named = {"my_editor"};
+    CHECK(without_session_plugins({"-p", "vscode_pytest", "-x", "tests"}, {}) == OsStrings{"-x", "tests"});
+    CHECK(without_session_plugins({"-pvscode_pytest", "-p", "my_editor"}, named).empty());
+    CHECK(without_session_plugins({"-p", "my_editor", "-p", "other"}, {}) == OsStrings{"-p", "my_editor", "-p", "other"});
+    CHECK(without_session_plugins({"-p", "no:vscode_pytest", "-p"}, named) == OsStrings{"-p", "no:vscode_pytest", "-p"});
+    CHECK(without_session_plugins({"-x", "--", "-p", "my_editor"}, named) == OsStrings{"-x", "--", "-p", "my_editor"});
+  }
 }

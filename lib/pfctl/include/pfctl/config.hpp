@@ -28,6 +28,7 @@ struct Settings {
   std::string flaky = "pass";                   // "pass" | "fail": what a test counts as that passed after it had failed
   std::string scope = "asked";                  // "all" | "asked"
   std::string start_method = "forkserver";
+  std::vector<std::string> session_plugins;     // pytest plugins that belong to one run, as an editor's does (import_options.hpp)
   std::string python;                           // empty = find one
   std::string plugin = "asked";                 // "always": pytest is --fast without being told
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include <pfcore/messages.hpp>
 
@@ -22,6 +23,7 @@ struct DaemonOptions {
   std::int64_t memory_bytes = 0;         // that its paused generations may hold together; 0 = half of the machine's
   std::size_t default_workers = 0;       // 0 = what the machine is good for
   bool scope_all = false;                // settings: scope = "all"
+  std::vector<std::string> session_plugins;   // settings
   bool take_over = false;                // from the daemon that serves the address now
   core::RunRequest v1_request;           // environment, folder, umask and options of runs whose client cannot say them
 };

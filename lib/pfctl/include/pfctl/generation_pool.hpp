@@ -51,6 +51,7 @@ struct PoolSettings {
   Milliseconds boot_deadline{120000};
   std::size_t max_generations = 4;
   std::int64_t max_bytes = 0;               // resident memory of all forkservers; 0 = any
+  std::vector<std::string> session_plugins;   // import_options.hpp
   bool scope_all = false;
   std::optional<struct rlimit> nofile;      // see ForkserverSpec
 };
@@ -126,6 +127,7 @@ class GenerationPool final : private GenerationListener {
   void advance(std::int64_t run_id);
   void advance_all_later();
   [[nodiscard]] std::vector<GenerationCandidate> candidates(const Wait& wait) const;
+  [[nodiscard]] core::OsStrings boot_argv(const core::RunRequest& request) const;
   [[nodiscard]] bool suits(const Generation& generation, const core::RunRequest& request) const;
   void use(std::int64_t run_id, Generation& generation);
   void check(std::int64_t run_id, Generation& generation);

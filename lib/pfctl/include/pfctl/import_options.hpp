@@ -1,6 +1,7 @@
 // Which of a run's arguments may act while the suite is imported. Pure.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include <pfcore/messages.hpp>
@@ -15,5 +16,9 @@ namespace pf::ctl {
 
 // The same, argument by argument: for people.
 [[nodiscard]] core::OsStrings list_import_options(const core::OsStrings& argv, std::string_view cwd);
+
+// The arguments without the `-p NAME` of session plugins: VS Code's, and those in `names`. Such a plugin tells somebody else what happens in one
+// session, by a pipe or file that it opens: it is no part of what is kept warm, and every run imports it anew.
+[[nodiscard]] core::OsStrings without_session_plugins(const core::OsStrings& argv, std::span<const std::string> names);
 
 }  // namespace pf::ctl

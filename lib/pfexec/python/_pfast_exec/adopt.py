@@ -54,6 +54,9 @@ def _adoptable_options(image: Image, config: Any, argv: list[str]) -> argparse.N
     for name in shape.keys() | image.shape.keys():
         if shape.get(name) != image.shape.get(name):
             raise NotCovered(f"the option '{name}' differs from the generation's")
+    objection = image.option_use.objection(config.option, namespace)
+    if objection is not None:
+        raise NotCovered(objection)
     return namespace
 
 

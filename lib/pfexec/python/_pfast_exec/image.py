@@ -17,6 +17,7 @@ import _pfexec
 from . import adopt, distribution, environ, fresh, nodes, options, randomness, remains, repair
 from .baseline import Baseline
 from .hooks import RunHooks
+from .option_use import OptionUse
 from .selection import ItemIndex, NotCovered, Selector
 
 
@@ -57,6 +58,7 @@ class Image:
         self._keep: tuple[Any, ...] = ()
         self.hooks = RunHooks()
         self.defaults = argparse.Namespace()
+        self.option_use = OptionUse(options.ADOPTABLE)
         global _current
         _current = self
 
@@ -80,6 +82,7 @@ class Image:
         nodes.register_hooks(config)
         if not config.pluginmanager.hasplugin("xdist"):
             config.pluginmanager.register(WorkerIdentity(), "pfast-worker-identity")
+        self.option_use.begin(config)
 
     def _choose_scope(self, config: Any, namespace: argparse.Namespace | None) -> None:
         asked = list(getattr(namespace, options.FILE_OR_DIR, None) or [])
@@ -127,6 +130,7 @@ class Image:
         items = list(session.items)
         # Emptied here and not in the children: there, dropping thousands of references would dirty every item's page.
         session.items.clear()
+        self.option_use.end(session.config)
         self.index = ItemIndex(items)
         fresh.remember_conftests(session.config)
         options.prepare(session.config)

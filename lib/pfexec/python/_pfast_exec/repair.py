@@ -110,6 +110,17 @@ def _put_under_capture(capture: Any, descriptor: int) -> None:
         os.dup2(capture.tmpfile.fileno(), capture.targetfd)
 
 
+def silence_stdout(config: Any) -> None:
+    """What is not captured goes nowhere: the captured text of tests is kept."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    (out,) = [capture for capture in fd_captures(config) if capture.targetfd == 1] or (None,)
+    if out is not None:
+        os.dup2(null, out.targetfd_save, inheritable=False)
+    if out is None or out._state != "started":
+        os.dup2(null, 1)
+    os.close(null)
+
+
 def client_streams(config: Any) -> tuple[int, int, int]:
     """Descriptors of the client's stdin, stdout and stderr, behind pytest's capture."""
     streams = [0, 1, 2]

@@ -183,6 +183,9 @@ class ItemRunner:
         if own_session != "spawn":
             randomness.after_fork()
         silence_in_worker(config)
+        # The controller's hooks say it all, and a worker of pytest-xdist is not heard either. With -s somebody wants to hear the tests.
+        if not self.controller.native and config.option.capture == "fd":
+            repair.silence_stdout(config)
         # The worker stops by itself: the daemon's word would come an item too late.
         config.option.maxfail = self.controller.failures_to_stop()
         for name in _CONTROLLER_ONLY:
