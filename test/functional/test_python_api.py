@@ -276,6 +276,39 @@ def test_the_program_is_not_there(api: Api) -> None:
     assert done.code == 1 and "FileNotFoundError: PFAST_EXECUTABLE names '/nonsense', which is no program" in done.err, done
 
 
+_SHOWS = """#!/bin/sh
+[ "$2" = --print-inferred-workers ] && echo 7 && exit
+echo "$PYTEST_FAST_WORKERS $PFAST_START_METHOD" "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--address", "A"], "run --address A --python PYTHON"),
+        (["--address", "A", "--workers", "3", "--ttl", "5", "--runs", "2", "--dump", "D"],
+         "run --address A --python PYTHON --workers 3 --ttl 5.0 --runs 2 --dump D"),
+        (["--address", "A", "--full-report", "--detailed", "--with-watcher", "--start-method", "spawn"],
+         "run --address A --python PYTHON --detailed --durations=15 --start-method spawn --with-watcher"),
+        (["--address", "A", "--bench", "--runs", "3"], "run --address A --python PYTHON --bench=2"),
+        (["--workers", "3", "--dump", "D"], "run --no-daemon --python PYTHON --workers 3 --start-method forkserver --runs 1 --dump D"),
+        (["--bench=4", "--start-method", "fork"], "run --no-daemon --python PYTHON --workers 7 --start-method fork --bench=4"),
+        (["--serve", "--address", "A", "--ttl", "5"], "7 forkserver serve --foreground --address A --ttl 5.0 --python PYTHON --owner-pid PID"),
+        (["--watch", "--address", "A"], "--address A"),
+    ],
+)  # fmt: skip
+def test_what_the_program_is_told(api: Api, argv: list[str], expected: str) -> None:
+    for name in ("pfast", "pfast-watch"):
+        program = api.case.home / "programs" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(_SHOWS)
+        program.chmod(0o755)
+    done = api.start("-m", "pfast", *argv, env={"PFAST_EXECUTABLE": str(program.with_name("pfast"))}).finish()
+    # A daemon takes the place of the process: it has no owner.
+    expected = expected.replace("PYTHON", api.python).replace(" --owner-pid PID", "")
+    assert done.code == 0 and done.out.split() == expected.split(), done
+
+
 def test_what_was_printed_stands_in_order(api: Api) -> None:
     """To the process' own stdout, and to what a program has put in its place."""
     done = api.python_("import pfast\nprint('BEFORE')\nprint('CODE', pfast.main(['--workers', '1']))")

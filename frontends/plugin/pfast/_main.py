@@ -74,6 +74,8 @@ def _run_at(ns: argparse.Namespace) -> int:
         options += ["--runs", str(ns.runs)]
     if ns.dump is not None:
         options += ["--dump", ns.dump]
+    if ns.with_watcher:
+        options.append("--with-watcher")
     return run_program("pfast", options)
 
 

@@ -25,6 +25,7 @@ def find_program(name: str = "pfast") -> str:
         return named
     # PREFIX/lib*/python3.X/site-packages/pfast/_native.py; scripts can be elsewhere, as with `pip install --prefix` on Debian.
     folders = [os.path.dirname(named)] if named else []
+    folders += [os.path.join(os.path.dirname(folder), "watch") for folder in folders]  # a build folder's
     folders += [os.fspath(folder / "bin") for folder in Path(__file__).resolve().parents[4:5]]
     folders.append(sysconfig.get_path("scripts"))
     for folder in folders:
