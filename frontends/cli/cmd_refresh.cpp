@@ -22,6 +22,7 @@ int refresh_command(const RefreshOptions& options) {
   const WarmUp done = warm_up(*connection, *context, options.paths);
   if (done.exit_code != 0) return done.exit_code;
   for (const core::RefreshedGeneration& generation : done.refreshed.generations) {
+    if (generation.errors > 0) std::fwrite(generation.output.data(), 1, generation.output.size(), stderr);
     std::printf("generation %lld · %lld items · ", static_cast<long long>(generation.id), static_cast<long long>(generation.items));
     if (generation.booted) std::printf("collected in %.2f s · %s\n", generation.boot_s, generation.why.c_str());
     else std::printf("fresh\n");

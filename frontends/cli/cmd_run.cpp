@@ -19,6 +19,7 @@
 #include "run_session.hpp"
 #include "say.hpp"
 #include "v1_daemon.hpp"
+#include "watcher.hpp"
 
 namespace pf::cli {
 namespace {
@@ -228,9 +229,15 @@ int run_command(const RunOptions& options) {
   const std::string conflict = find_bench_conflict(options, any.request.options.workers != 0);
   if (!conflict.empty()) return refuse(k_exit_usage, conflict);
   if (options.bench.compare.size() == 2) return compare_files(options.bench, any.reporter.args.style, any.reporter.out);
+  if (options.no_daemon && options.with_watcher) return refuse(k_exit_usage, "--no-daemon leaves nothing that a watcher could keep warm", "give one of --no-daemon and --with-watcher");
   if (!options.no_daemon) {
-    if (const auto code = run_on_v1_daemon(*context, options)) return *code;
-    return run_or_bench(*context, options, nullptr);
+    if (const auto code = run_on_v1_daemon(*context, options)) {
+      if (options.with_watcher) ensure_watcher(*context);
+      return *code;
+    }
+    const int code = run_or_bench(*context, options, nullptr);
+    if (options.with_watcher) ensure_watcher(*context);
+    return code;
   }
   ctl::SignalChannel signals;   // from before there is a folder to be left behind until it is gone
   const auto daemon = PrivateDaemon::start(*context);

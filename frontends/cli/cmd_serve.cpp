@@ -19,6 +19,7 @@
 #include "say.hpp"
 #include "v1_daemon.hpp"
 #include "warm_up.hpp"
+#include "watcher.hpp"
 
 namespace pf::cli {
 namespace {
@@ -69,7 +70,11 @@ int run_in_foreground(Context context, const ServeOptions& options) {
   }
   const std::string folder = context.address.dir_path;
   const bool alive = options.owner_pid <= 0 || end_with_owner(options.owner_pid);
-  const int code = alive ? ctl::run_daemon(daemon_options(context, options, std::move(forkserver))) : 0;
+  // Before the daemon is there, which it waits for: what comes up later below a daemon is taken for a test's.
+  const std::int64_t watcher = alive && options.with_watcher ? ensure_watcher(context) : 0;
+  ctl::DaemonOptions daemon = daemon_options(context, options, std::move(forkserver));
+  daemon.companion = watcher;
+  const int code = alive ? ctl::run_daemon(std::move(daemon)) : 0;
   if (options.private_folder) remove_private_folder(folder);
   return code;
 }
@@ -93,6 +98,7 @@ int serve_command(const ServeOptions& options) {
   const auto pid = static_cast<long long>(connection->welcome().pid);
   // What does not work out is said, and is the next run's trouble: the daemon is ready.
   if (warm_up(*connection, *context, options.paths).exit_code != 0) note("the suite could not be collected ahead of time; the next run tries again");
+  if (options.with_watcher) ensure_watcher(*context);
   std::printf("%s: pid %lld at %s\n", started ? "ready" : "already running", pid, context->address.socket_path().c_str());
   return 0;
 }

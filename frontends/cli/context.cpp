@@ -82,6 +82,15 @@ std::string find_forkserver(const core::Environment& env) {
   return first_match(here + "/../lib*/python3*/*-packages/pfast/pfast-forkserver");
 }
 
+std::string find_program(std::string_view name) {
+  const std::string here = folder_of(ctl::own_executable());
+  for (const char* const where : {"/", "/../cli/", "/../watch/"}) {
+    std::string candidate = here + where + std::string(name);
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return here + '/' + std::string(name);
+}
+
 std::optional<Context> find_settings(const Where& where, Purpose purpose, int& exit_code) {
   Context context;
   context.env = ctl::current_environment();
@@ -121,7 +130,7 @@ std::optional<Context> find_context(const Where& where, Purpose purpose, int& ex
 
 ctl::StartOptions start_options(const Context& context, std::optional<double> ttl_s) {
   ctl::DaemonSetup setup;
-  setup.executable = ctl::own_executable();
+  setup.executable = find_program("pfast");
   setup.env = context.env;
   setup.root = context.root;
   setup.python = context.interpreter.executable;

@@ -39,6 +39,9 @@ enum class Purpose {
 // build folder, all relative to this executable; empty when it is nowhere.
 [[nodiscard]] std::string find_forkserver(const core::Environment& env);
 
+// Another program of pfast: beside this executable, or in the build folder.
+[[nodiscard]] std::string find_program(std::string_view name);
+
 // How a client starts the daemon of this context.
 [[nodiscard]] ctl::StartOptions start_options(const Context& context, std::optional<double> ttl_s);
 // Says why no daemon could be reached or started. Returns 75 when what lies at the address is not ours, else `exit_code`.

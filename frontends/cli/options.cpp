@@ -23,8 +23,6 @@ constexpr const char* k_epilogue =
     "80 `pfast doctor` found a problem;\n"
     "128 + n: ended by signal n.";
 
-constexpr const char* k_not_here = " is not in this version of pfast";
-
 std::string check_workers(const std::string& text) {
   if (text == "auto") return {};
   char* end = nullptr;
@@ -119,6 +117,7 @@ CLI::App* add_run(CLI::App& app, Parsed& parsed) {
   sub->add_option("--dump", run.dump, "Writes {node id: outcome} as JSON ('-': stdout, and all other text to stderr)")->type_name("FILE");
   sub->add_option("--events", run.events, "Writes every event as a line of JSON ('-' as for --dump)")->type_name("FILE");
   sub->add_flag("--no-daemon", run.no_daemon, "Collects for this run only and leaves nothing behind");
+  sub->add_flag("--with-watcher", run.with_watcher, "Starts pfast-watch for the daemon, unless it has one: the next run is warm before it is asked for");
   sub->add_flag("--full-report", run.full_report, "Events carry pytest's serialised reports");
   sub->add_flag("--verbose-plan", run.verbose_plan, "Says which way the options took and why, and where the time went");
   sub->add_flag("--detailed", run.detailed, "Tells where the time went, why, and how many workers the suite is worth");
@@ -140,6 +139,7 @@ CLI::App* add_serve(CLI::App& app, Parsed& parsed) {
   CLI::App* sub = app.add_subcommand("serve", "Starts the daemon, collects, and returns when it is ready");
   add_where(*sub, parsed.serve.where);
   sub->add_flag("--foreground", parsed.serve.foreground, "Stays in the foreground; collects when the first run comes");
+  sub->add_flag("--with-watcher", parsed.serve.with_watcher, "Starts pfast-watch, too: what changes is collected ahead of the next run");
   add_ttl(*sub, parsed.serve_ttl);
   sub->add_option("paths", parsed.serve.paths, "What to collect at once; everything when there is none");
   sub->add_option("--ready-fd", parsed.serve.ready_fd)->group("");
@@ -195,12 +195,7 @@ Answered answer(const CLI::App& app, const CLI::ParseError& error) {
   return {refuse(k_exit_usage, error.what(), "`pfast --help` and `pfast run --help` list commands and options")};
 }
 
-Answered refuse_unbuilt(std::string_view what, std::string_view hint) {
-  return {refuse(k_exit_usage, std::string(what) + k_not_here, hint)};
-}
-
 Command finish_run(Parsed parsed, const std::vector<std::string>& left_over, const RunArguments& arguments) {
-  if (const auto name = find_unbuilt_option(left_over)) return refuse_unbuilt("the option " + std::string(*name), "run without it");
   RunOptions run = std::move(parsed.run);
   run.workers = workers_from(parsed.workers);
   run.ttl_s = seconds_from(parsed.run_ttl);

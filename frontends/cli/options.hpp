@@ -41,6 +41,7 @@ struct RunOptions {
   std::string dump;              // file, "-" = stdout, empty = none
   std::string events;
   bool no_daemon = false;
+  bool with_watcher = false;
   bool full_report = false;
   bool verbose_plan = false;
   bool detailed = false;
@@ -52,6 +53,7 @@ struct RunOptions {
 struct ServeOptions {
   Where where;
   bool foreground = false;
+  bool with_watcher = false;
   std::optional<double> ttl_s;
   std::vector<std::string> paths;  // what is collected at once; empty = the whole suite
   int ready_fd = -1;             // set by whoever starts a daemon

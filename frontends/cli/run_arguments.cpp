@@ -1,16 +1,14 @@
 #include "run_arguments.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
+#include <string_view>
 
 namespace pf::cli {
 namespace {
 
 // No argument of pytest's begins with this byte.
 constexpr char k_stand_in = '\x01';
-
-constexpr std::array<std::string_view, 1> k_unbuilt{"--with-watcher"};
 
 // argparse's rule: with a blank in it, "-x y" is a value (-k "-x y"), unless it has the form --name=value.
 bool only_looks_like_an_option(std::string_view text) {
@@ -43,15 +41,6 @@ std::vector<std::string> RunArguments::for_pytest(const std::vector<std::string>
   }
   out.insert(out.end(), verbatim_.begin(), verbatim_.end());
   return out;
-}
-
-std::optional<std::string_view> find_unbuilt_option(const std::vector<std::string>& arguments) {
-  for (const std::string_view text : arguments) {
-    const auto same = [text](std::string_view name) { return text.substr(0, text.find('=')) == name; };
-    const auto found = std::find_if(k_unbuilt.begin(), k_unbuilt.end(), same);
-    if (found != k_unbuilt.end()) return *found;
-  }
-  return std::nullopt;
 }
 
 }  // namespace pf::cli

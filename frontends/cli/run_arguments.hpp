@@ -1,9 +1,7 @@
 // The arguments of `pfast run` before CLI11 sees them: what is certainly pytest's is put out of its reach.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace pf::cli {
@@ -23,8 +21,5 @@ class RunArguments {
   std::vector<std::string> hidden_;
   std::vector<std::string> verbatim_;
 };
-
-// An option of pfast's that is known and not built yet: to be refused, never passed on or ignored.
-[[nodiscard]] std::optional<std::string_view> find_unbuilt_option(const std::vector<std::string>& arguments);
 
 }  // namespace pf::cli

@@ -271,19 +271,6 @@ def test_inferred_workers(case: Case, args: list[str], count: str | None) -> Non
 
 @pytest.mark.parametrize(
     "args",
-    [["--with-watcher"]],
-    ids=" ".join,
-)
-def test_options_that_are_not_built_are_refused(case: Case, daemon: Start, args: list[str]) -> None:
-    fake = daemon()
-    assert_refused(case.run("-x", *args), USAGE, args[0].partition("=")[0], "not in this version", "hint:")
-    assert fake.runs == []
-
-
-
-
-@pytest.mark.parametrize(
-    "args",
     [
         ["run", "--runs", "0"],
         ["run", "--dump"],

@@ -6,6 +6,7 @@
 #include <pfcore/daemon_messages.hpp>
 #include <pfcore/messages_v1.hpp>
 #include <pfcore/pickle_reader.hpp>
+#include <pfcore/watch_messages.hpp>
 
 #include "property.hpp"
 
@@ -68,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
             ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
             WorkerStarted, WorkerExited, WorkerBoot, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed,
-            HandOverRequest, HandedOver, ExplainRequest, Explanation>(
+            HandOverRequest, HandedOver, ExplainRequest, Explanation, WatchRequest, WatchState>(
       (*document).root());
   check_v1<v1::Command>(document->root(), [](const Value& value) { return v1::decode_command(value, k_most_bytes); });
   check_v1<v1::Answer>(document->root(), [](const Value& value) { return v1::decode_answer(value, k_most_bytes); });

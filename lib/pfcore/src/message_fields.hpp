@@ -12,6 +12,7 @@
 
 #include <pfcore/daemon_messages.hpp>
 #include <pfcore/measured_messages.hpp>
+#include <pfcore/watch_messages.hpp>
 
 namespace pf::core {
 
@@ -150,7 +151,16 @@ void fields(auto&, Message<StatusRequest> auto&) {}
 
 void fields(auto& v, Message<ShutdownRequest> auto& m) { v.field("now", m.now); }
 
-void fields(auto& v, Message<RefreshRequest> auto& m) { v.field("request", m.request); }
+void fields(auto& v, Message<RefreshRequest> auto& m) {
+  v.field("request", m.request);
+  v.field("only_stale", m.only_stale);
+  v.field("expired", m.expired);
+}
+
+void fields(auto& v, Message<WatchRequest> auto& m) {
+  v.field("poll_s", m.poll_s);
+  v.field("keep", m.keep);
+}
 
 void fields(auto& v, Message<ResizeRequest> auto& m) {
   v.field("columns", m.columns);
@@ -290,6 +300,17 @@ void fields(auto& v, Message<RefreshedGeneration> auto& m) {
   v.field("booted", m.booted);
   v.field("why", m.why);
   v.field("boot_s", m.boot_s);
+  v.field("errors", m.errors);
+  v.bytes("output", m.output);
+}
+
+void fields(auto& v, Message<WatchState> auto& m) {
+  v.field("touched", m.touched);
+  v.field("serial", m.serial);
+  v.field("outdated", m.outdated);
+  v.bytes("changed", m.changed);
+  v.field("generations", m.generations);
+  v.field("problem", m.problem);
 }
 
 void fields(auto& v, Message<Refreshed> auto& m) { v.field("generations", m.generations); }

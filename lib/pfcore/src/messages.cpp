@@ -223,6 +223,8 @@ PF_MESSAGE(StatusReply);
 PF_MESSAGE(ShutdownReply);
 PF_MESSAGE(RefreshRequest);
 PF_MESSAGE(Refreshed);
+PF_MESSAGE(WatchRequest);
+PF_MESSAGE(WatchState);
 PF_MESSAGE(ExplainRequest);
 PF_MESSAGE(Explanation);
 PF_MESSAGE(HandOverRequest);

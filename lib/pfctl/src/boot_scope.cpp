@@ -40,31 +40,45 @@ bool covers(std::string_view folder, std::string_view path) {
   return path.size() == folder.size() || folder == "/" || path[folder.size()] == '/';
 }
 
-}  // namespace
-
-BootScope scope_of(const core::OsStrings& argv, std::string_view cwd) {
-  BootScope scope;
+// Calls `visit(argument, path)` for every argument, with an empty path for those that name none.
+template <typename Visit>
+void for_every_argument(const core::OsStrings& argv, std::string_view cwd, Visit&& visit) {
   bool skip = false;
   bool only_paths = false;
   for (const std::string& argument : argv) {
     const bool is_value = std::exchange(skip, false);
+    std::string path;
     if (!only_paths && argument == "--") {
       only_paths = true;
-      continue;
-    }
-    if (!only_paths && !argument.empty() && argument.front() == '-') {
+    } else if (!only_paths && !argument.empty() && argument.front() == '-') {
       skip = std::find(k_value_options.begin(), k_value_options.end(), argument) != k_value_options.end();
-      continue;
+    } else if (!is_value) {
+      // A parameter may hold "::" itself: pytest looks before the bracket.
+      const std::string_view before_bracket = std::string_view(argument).substr(0, argument.find('['));
+      path = absolute(before_bracket.substr(0, before_bracket.find("::")), cwd);
+      if (before_bracket.empty() || !exists(path)) path.clear();
     }
-    if (is_value) continue;
-    // A parameter may hold "::" itself: pytest looks before the bracket.
-    const std::string_view before_bracket = std::string_view(argument).substr(0, argument.find('['));
-    std::string path = absolute(before_bracket.substr(0, before_bracket.find("::")), cwd);
-    if (before_bracket.empty() || !exists(path)) continue;
-    if (std::find(scope.paths.begin(), scope.paths.end(), path) == scope.paths.end()) scope.paths.push_back(std::move(path));
+    visit(argument, std::move(path));
   }
+}
+
+}  // namespace
+
+BootScope scope_of(const core::OsStrings& argv, std::string_view cwd) {
+  BootScope scope;
+  for_every_argument(argv, cwd, [&](const std::string&, std::string path) {
+    if (!path.empty() && std::find(scope.paths.begin(), scope.paths.end(), path) == scope.paths.end()) scope.paths.push_back(std::move(path));
+  });
   scope.whole = scope.paths.empty();
   return scope;
+}
+
+core::OsStrings without_paths(const core::OsStrings& argv, std::string_view cwd) {
+  core::OsStrings out;
+  for_every_argument(argv, cwd, [&](const std::string& argument, const std::string& path) {
+    if (path.empty()) out.push_back(argument);
+  });
+  return out;
 }
 
 bool covers(const BootScope& wide, const BootScope& narrow) {

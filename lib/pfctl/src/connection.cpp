@@ -112,6 +112,10 @@ void Connection::command(const core::Value& root) {
     else refuse("bad-request", request.error().message, "");
   } else if (type == core::RefreshRequest::k_type) {
     refresh_command(root);
+  } else if (type == core::WatchRequest::k_type) {
+    auto request = core::decode_as<core::WatchRequest>(root);
+    if (request) handler_.on_watch(*this, *request);
+    else refuse("bad-request", request.error().message, "");
   } else if (type == core::HandOverRequest::k_type) {
     auto request = core::decode_as<core::HandOverRequest>(root);
     if (request) handler_.on_hand_over(*this, *request);
@@ -145,10 +149,10 @@ void Connection::refresh_command(const core::Value& root) {
   auto refresh = core::decode_as<core::RefreshRequest>(root);
   if (!refresh) {
     refuse("bad-request", refresh.error().message, "");
-  } else if (const std::string fault = fault_of(refresh->request); !fault.empty()) {
+  } else if (const std::string fault = refresh->only_stale ? std::string() : fault_of(refresh->request); !fault.empty()) {
     refuse("bad-request", "refresh: " + fault, "");
   } else {
-    handler_.on_refresh(*this, std::move(refresh->request));
+    handler_.on_refresh(*this, std::move(*refresh));
   }
 }
 

@@ -72,6 +72,7 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.address = options.address.socket_path();
   settings.root = options.root;
   settings.ttl = options.ttl;
+  settings.companion = options.companion;
   settings.pool.forkserver_path = options.forkserver_path;
   settings.pool.python = options.python;
   settings.pool.root = options.root;

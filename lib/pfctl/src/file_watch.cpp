@@ -1,5 +1,6 @@
 #include "file_watch.hpp"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -24,6 +25,8 @@ constexpr std::uint32_t k_changes = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
 constexpr std::uint32_t k_own_end = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_Q_OVERFLOW;
 // /tmp is looked through for a pytest.ini: a folder of strangers whose every event would be heard.
 constexpr std::size_t k_few_absent = 8;
+// Each takes a watch of its own. They are looked at in any case: only whoever waits for news misses those over it.
+constexpr std::size_t k_followed = 256;
 
 // Local ones of Linux, whose every change goes through this kernel.
 constexpr std::array<long, 8> k_telling_file_systems{EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
@@ -35,6 +38,20 @@ struct Wanted {
   std::vector<std::uint64_t> names;
   bool listed = false;
 };
+
+// Its coming is news where the folder that it would be in is watched anyway.
+void await_folder(std::string folder, std::map<std::string, Wanted>& wanted) {
+  while (folder.size() > 1) {
+    folder.pop_back();                             // the slash
+    const std::size_t slash = folder.rfind('/');
+    if (slash == std::string::npos || slash == 0) return;
+    if (const auto above = wanted.find(folder.substr(0, slash)); above != wanted.end()) {
+      above->second.names.push_back(hash_of(std::string_view(folder).substr(slash + 1)));
+      return;
+    }
+    folder.resize(slash + 1);
+  }
+}
 
 }  // namespace
 
@@ -52,7 +69,22 @@ void FileWatch::sort_out(const Path& path, std::uint32_t index, std::vector<std:
   const bool there = ::lstat(std::string(path.text).c_str(), &info) == 0;
   if (there && (S_ISLNK(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink > 1) || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))) {
     unwatched_.push_back(index);
+    if (path.followed) follow(std::string(path.text));
   }
+}
+
+// By its inode, through whatever name it is written to; its end is told as a change, too.
+void FileWatch::follow(const std::string& path) {
+  if (followed_.size() >= k_followed) return;
+  const int id = ::inotify_add_watch(fd_.get(), path.c_str(), k_changes | IN_DELETE_SELF | IN_MOVE_SELF);
+  if (id < 0) return;
+  followed_.insert(std::upper_bound(followed_.begin(), followed_.end(), id), id);
+}
+
+core::Result<core::UniqueFd> FileWatch::copy_descriptor() const {
+  core::UniqueFd copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return core::Error::from_errno("watch files", errno);
+  return copy;
 }
 
 core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const std::vector<std::uint32_t>& by_folder) {
@@ -60,6 +92,7 @@ core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const s
   watch.fd_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!watch.fd_.valid()) return core::Error::from_errno("watch files (fs.inotify.max_user_instances)", errno);
   std::map<std::string, Wanted> wanted;
+  std::vector<std::string> missing;                // folders
   for (std::size_t begin = 0; begin < by_folder.size();) {
     const auto folder_of = [&](std::size_t at) { return paths[by_folder[at]].text.substr(0, paths[by_folder[at]].name); };
     std::size_t end = begin + 1;
@@ -70,6 +103,7 @@ core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const s
     const bool only_absent = end - begin <= k_few_absent &&
                              std::all_of(by_folder.begin() + static_cast<std::ptrdiff_t>(begin),
                                          by_folder.begin() + static_cast<std::ptrdiff_t>(end), [&](std::uint32_t i) { return paths[i].absent; });
+    if (!exists) missing.push_back(folder);
     for (std::size_t at = begin; at < end; ++at) {
       const std::uint32_t index = by_folder[at];
       const Path& path = paths[index];
@@ -79,7 +113,13 @@ core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const s
     }
     begin = end;
   }
+  for (const std::string& folder : missing) await_folder(folder, wanted);
   for (auto& [folder, what] : wanted) {
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+      watch.complete_ = false;                     // its coming is news of the folder above
+      continue;
+    }
     if (auto added = watch.add_folder(folder, std::move(what.names), what.listed); !added) return std::move(added).error();
   }
   std::sort(watch.folders_.begin(), watch.folders_.end(), [](const Folder& a, const Folder& b) { return a.id < b.id; });
@@ -138,6 +178,7 @@ FileWatch::News FileWatch::read_events() {
 }
 
 FileWatch::News FileWatch::judge(int id, std::uint32_t mask, std::string_view name) const {
+  if (std::binary_search(followed_.begin(), followed_.end(), id)) return News::some;
   if ((mask & k_own_end) != 0) return News::lost;
   News news = News::lost;   // of a watch that is none of ours
   // Two paths to one folder share a watch.

@@ -1,5 +1,5 @@
 // Has anything happened to a set of paths since the last look? inotify, read when somebody asks and never in between: an idle
-// daemon is not woken by a busy checkout.
+// daemon is not woken by a busy checkout. Whoever wants to be woken polls a copy of the descriptor.
 //
 // It may only ever say "nothing" when that is certain. A write is in the queue before the write call returns, on the file
 // systems that report every change (a list: network and user space file systems are not on it). What inotify cannot see is
@@ -27,6 +27,7 @@ class FileWatch {
     std::size_t name = 0;        // where its last component starts
     bool folder = false;         // its entries count
     bool absent = false;
+    bool followed = false;       // a link, or a file with other names: what is done to it elsewhere shall wake whoever polls
   };
   // `by_folder`: indices into `paths`, those of one folder side by side. Errors: system (no instances or watches left),
   // refused (a file system that does not tell of changes; the message names a folder of it).
@@ -42,6 +43,10 @@ class FileWatch {
   // Indices of paths that are to be looked at each time: links, files with several names, paths in folders that do not exist.
   [[nodiscard]] const std::vector<std::uint32_t>& unwatched() const noexcept { return unwatched_; }
   [[nodiscard]] std::size_t folders() const noexcept { return folders_.size(); }
+  // False: an input's folder was not there. It does not change unseen before it is, and then this watch says nothing of it.
+  [[nodiscard]] bool complete() const noexcept { return complete_; }
+  // Readable when take_news() may have some. Errors: system.
+  [[nodiscard]] core::Result<core::UniqueFd> copy_descriptor() const;
 
  private:
   struct Folder {
@@ -54,6 +59,7 @@ class FileWatch {
   };
 
   FileWatch() = default;
+  void follow(const std::string& path);
   [[nodiscard]] core::Status add_folder(std::string path, std::vector<std::uint64_t> names, bool listed);
   void sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names);
   [[nodiscard]] bool still_lead_here() const;
@@ -63,6 +69,8 @@ class FileWatch {
 
   core::UniqueFd fd_;
   std::vector<Folder> folders_;           // sorted by id
+  bool complete_ = true;
+  std::vector<int> followed_;             // ids of watches of single files, sorted
   std::vector<std::uint32_t> unwatched_;
 };
 

@@ -89,6 +89,8 @@ void Generation::on_boot_ready(core::BootReady ready) {
   items_ = ready.nodeids.size();
   note_image(ready);
   collect_errors_ = ready.collect_errors;
+  process_->read_output();
+  if (broken()) boot_output_ = process_->output();
   inputs_ = std::make_shared<const InputSet>(InputSet::from(std::move(ready), plan_.spec.env, plan_.root, boot_clock_));
   state_ = GenerationState::ready;
   log_.line("generation " + std::to_string(id_) + ": ready with " + std::to_string(items_) + " items" +
@@ -169,12 +171,18 @@ void Generation::fork(const core::ForkRequest& request, std::vector<core::Unique
 }
 
 void Generation::mark_fresh() noexcept {
-  if (state_ != GenerationState::stale) return;
+  if (state_ != GenerationState::stale || expired_) return;
   state_ = GenerationState::ready;
   reason_.clear();
 }
 
+void Generation::expire(std::string reason) {
+  mark_stale(std::move(reason));
+  expired_ = true;
+}
+
 void Generation::mark_stale(std::string reason) {
+  if (expired_) return;
   if (state_ == GenerationState::ready || state_ == GenerationState::stale) state_ = GenerationState::stale;
   reason_ = std::move(reason);
 }

@@ -102,6 +102,7 @@ Generation* GenerationPool::start_boot(BootPlan plan) {
 
 void GenerationPool::on_generation_ready(Generation& generation) {
   last_failure_.reset();
+  forget_failure(generation);
   if (const auto& replaced = generation.plan().replaces) {
     if (Generation* old = find(*replaced)) {
       generation.touch(old->last_used());      // no use of it so far
@@ -117,6 +118,7 @@ void GenerationPool::on_generation_ready(Generation& generation) {
 
 void GenerationPool::on_generation_failed(Generation& generation) {
   last_failure_ = generation.status(loop_.now());
+  remember_failure(generation);
   if (generation.plan().background) failed_scope_ = generation.plan().scope;
   std::vector<std::int64_t> refused;
   std::optional<bool> still_true;          // looked at only when somebody else waits

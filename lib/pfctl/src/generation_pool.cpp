@@ -144,6 +144,10 @@ void GenerationPool::look_for_change(std::int64_t generation_id, std::function<v
 void GenerationPool::check(std::int64_t run_id, Generation& generation) {
   const std::shared_ptr<const InputSet> inputs = generation.inputs();
   const std::int64_t generation_id = generation.id();
+  if (generation.expired()) {
+    record_check(run_id, generation_id, generation.reason());
+    return;
+  }
   if (inputs->is_certainly_unchanged()) {
     record_check(run_id, generation_id, std::nullopt);
     return;
@@ -251,22 +255,6 @@ bool GenerationPool::owns_process(std::int64_t pid) const {
 bool GenerationPool::takes_runs(std::int64_t generation_id) const {
   const Generation* generation = find(generation_id);
   return generation != nullptr && generation->usable();
-}
-
-std::vector<GenerationWish> GenerationPool::wishes() const {
-  std::vector<GenerationWish> out;
-  for (const auto& generation : generations_) {
-    if (!generation->usable() || generation->plan().single_use) continue;
-    const BootPlan& plan = generation->plan();
-    GenerationWish wish{generation->id(), {}, plan.scope};
-    wish.request.argv = plan.argv;
-    wish.request.cwd = plan.spec.cwd;
-    wish.request.env = plan.spec.env;
-    wish.request.umask = plan.umask;
-    wish.request.program = plan.program;
-    out.push_back(std::move(wish));
-  }
-  return out;
 }
 
 std::vector<core::GenerationStatus> GenerationPool::status(TimePoint now) const {

@@ -36,8 +36,9 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
       leave_timer_(loop, [this] { loop_.stop(); }),
       retire_timer_(loop, [this] { leave_when_retired(); }),
       pool_(std::make_unique<GenerationPool>(loop, log, settings_.pool, [this] { on_pool_change(); })),
+      watchers_(std::make_unique<Watchers>(loop, log, *pool_)),
       strays_(loop, StrayReaper::World{
-                        [this](std::int64_t pid) { return pool_->owns_process(pid); },
+                        [this](std::int64_t pid) { return pid == settings_.companion || pool_->owns_process(pid); },
                         [this](std::int64_t session) {
                           for (const auto& [id, run] : runs_) {
                             if (run->owns_session(session)) return true;
@@ -55,6 +56,7 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
 
 Server::~Server() {
   loop_.run_deferred();          // tasks that refer to this object
+  watchers_.reset();
   runs_.clear();                 // they release their generations
   refreshes_.clear();
   connections_.clear();
@@ -117,6 +119,7 @@ void Server::on_client_read(Connection& connection) {
 void Server::on_client_gone(Connection& connection) {
   if (Run* run = find_run(connection)) run->client_gone();
   run_of_connection_.erase(connection.id());
+  if (watchers_) watchers_->remove(connection.id());
   if (const auto refresh = refreshes_.find(connection.id()); refresh != refreshes_.end()) {
     std::shared_ptr<Refresh> left(std::move(refresh->second));   // what boots for it goes on
     refreshes_.erase(refresh);
@@ -201,7 +204,7 @@ void Server::on_shutdown(Connection& connection, const core::ShutdownRequest& re
   shut_down(request.now);
 }
 
-void Server::on_refresh(Connection& connection, core::RunRequest request) {
+void Server::on_refresh(Connection& connection, core::RefreshRequest request) {
   if (shutting_down_) {
     connection.refuse("shutting-down", "refresh: the daemon is about to leave", "run it again: a new daemon will start");
     return;
@@ -212,14 +215,27 @@ void Server::on_refresh(Connection& connection, core::RunRequest request) {
   }
   note_activity();
   const std::int64_t id = connection.id();
-  auto refresh = std::make_unique<Refresh>(loop_, *pool_, next_run_++, std::move(request), connection, [this, id] {
+  refreshes_[id] = std::make_unique<Refresh>(loop_, *pool_, next_run_++, std::move(request), connection, [this, id] {
     refreshes_.erase(id);
     note_activity();
     leave_when_done();
   });
-  Refresh& added = *refresh;
-  refreshes_[id] = std::move(refresh);
-  added.start();
+  start_refreshes();
+}
+
+// A watcher's refresh takes no processor from a run.
+void Server::start_refreshes() {
+  for (const auto& [id, refresh] : refreshes_) {
+    if (!refresh->started() && (!refresh->only_stale() || runs_.empty())) refresh->start();
+  }
+}
+
+void Server::on_watch(Connection& connection, const core::WatchRequest& request) {
+  if (retired_ || shutting_down_) {
+    connection.refuse("shutting-down", "watch: the daemon is about to leave", "");
+    return;
+  }
+  watchers_->add(connection, request);
 }
 
 // ---------------------------------------------------------------- processes
@@ -250,6 +266,7 @@ void Server::on_run_done() {
   }
   note_activity();
   strays_.sweep();
+  start_refreshes();
   leave_when_done();
 }
 
@@ -259,6 +276,7 @@ void Server::on_pool_change() {
     newest_generation_ = newest;
     strays_.adopt(newest);
   }
+  if (watchers_) watchers_->sync();
   note_activity();
   if (!pool_->booting()) strays_.sweep();
   leave_when_done();
@@ -266,7 +284,7 @@ void Server::on_pool_change() {
 
 // ---------------------------------------------------------------- the end
 
-bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || successor_ != 0 || promoting_ || pool_->booting(); }
+bool Server::busy() const { return !runs_.empty() || !refreshes_.empty() || successor_ != 0 || promoting_ || pool_->booting() || watchers_->keep_daemon(); }
 
 void Server::note_activity() {
   last_activity_ = loop_.now();

@@ -49,6 +49,7 @@ void Server::retire() {
   retired_ = true;
   idle_timer_.stop();
   hooks_.disown();
+  watchers_->send_away();
   note_activity();
   retire_timer_.start(k_linger, k_look);
 }

@@ -38,6 +38,14 @@ std::int64_t to_ns(SystemTime time) {
 
 std::int64_t to_ns(const struct timespec& time) noexcept { return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; }
 
+std::uint64_t mixed(std::uint64_t sum, const core::InputFile& file) noexcept {
+  for (const std::uint64_t part : {file.dev, file.ino, file.mode, file.size, static_cast<std::uint64_t>(file.mtime_ns), static_cast<std::uint64_t>(file.ctime_ns)}) {
+    sum = (sum ^ part) * 0x9E3779B97F4A7C15u;
+    sum ^= sum >> 29;
+  }
+  return sum;
+}
+
 // Identity of `name` in the folder, into the fields of `file` that are not its path or hash. mode 0: not there.
 void look_at(int folder_fd, const char* name, core::InputFile& file) noexcept {
   struct stat info{};
@@ -69,14 +77,19 @@ struct InputSet::State {
     std::vector<std::pair<std::uint32_t, core::InputFile>> suspects;   // index, identity now
     std::uint32_t index = 0;
     Verdict verdict = Verdict::same;
+    std::vector<std::uint32_t> changed;      // certainly, and as many as were asked for
+    std::uint64_t fingerprint = 0;
   };
-  Findings compare_identities();
+  Findings compare_identities(std::size_t most = 0);
   void start_watch();
   [[nodiscard]] InputSummary summary() const;
+  FileWatch::News read_watch();
   // True when it is certain without a walk that all inputs are what they were.
   [[nodiscard]] bool is_quiet();
   [[nodiscard]] bool is_settled(const Input& input) const { return !input.unsettled || input.file.content_hash.empty(); }
-  std::optional<std::string> compare_contents(Findings findings, std::int64_t now_ns);
+  // The first change among the suspects; goes on until `changed` has `most`.
+  std::optional<std::string> compare_contents(Findings& findings, std::int64_t now_ns, std::size_t most = 0);
+  void prove();
   [[nodiscard]] std::string reason(Verdict verdict, const Input& input) const;
   [[nodiscard]] std::string_view folder_of(std::uint32_t index) const {
     return std::string_view(inputs[index].file.path).substr(0, inputs[index].name);
@@ -132,7 +145,7 @@ InputSet InputSet::from(core::BootFailed failed, std::string root, SystemTime bo
 }
 
 // One open per folder and one fstatat of a single name per input: half the time of stat with whole paths.
-InputSet::State::Findings InputSet::State::compare_identities() {
+InputSet::State::Findings InputSet::State::compare_identities(std::size_t most) {
   Findings findings;
   core::UniqueFd folder;
   std::string_view folder_path;
@@ -147,11 +160,13 @@ InputSet::State::Findings InputSet::State::compare_identities() {
     const bool relative = folder.valid() && input.name < input.file.path.size();
     look_at(relative ? folder.get() : AT_FDCWD, input.file.path.c_str() + (relative ? input.name : 0), now);
     const Verdict verdict = compare(input, now);
+    findings.fingerprint = mixed(findings.fingerprint, now);
     if (verdict == Verdict::same) continue;
     if (verdict == Verdict::suspect) {
       findings.suspects.emplace_back(index, now);
       continue;
     }
+    if (findings.changed.size() < most) findings.changed.push_back(index);
     if (findings.verdict == Verdict::same || index < findings.index) {
       findings.verdict = verdict;
       findings.index = index;
@@ -160,7 +175,8 @@ InputSet::State::Findings InputSet::State::compare_identities() {
   return findings;
 }
 
-std::optional<std::string> InputSet::State::compare_contents(Findings findings, std::int64_t now_ns) {
+std::optional<std::string> InputSet::State::compare_contents(Findings& findings, std::int64_t now_ns, std::size_t most) {
+  std::optional<std::string> first;
   // Files before folders: a changed or missing file is the better reason.
   std::sort(findings.suspects.begin(), findings.suspects.end(), [](const auto& a, const auto& b) {
     return std::pair(is_folder(a.second), a.first) < std::pair(is_folder(b.second), b.first);
@@ -169,7 +185,12 @@ std::optional<std::string> InputSet::State::compare_contents(Findings findings, 
     Input& input = inputs[index];
     const std::string& path = input.file.path;
     const std::string hash = is_folder(now) ? core::hash_listing(path) : core::hash_file(path);
-    if (hash != input.file.content_hash) return reason(Verdict::changed, input);
+    if (hash != input.file.content_hash) {
+      if (!first) first = reason(Verdict::changed, input);
+      if (findings.changed.size() < most) findings.changed.push_back(index);
+      if (findings.changed.size() >= most) return first;
+      continue;
+    }
     // `now` was taken before the content was read: an edit in between leaves another identity for the next check, unless
     // the file is as young as that.
     now.path = std::move(input.file.path);
@@ -177,7 +198,13 @@ std::optional<std::string> InputSet::State::compare_contents(Findings findings, 
     input.file = std::move(now);
     input.unsettled = core::is_racy(input.file, now_ns);
   }
-  return std::nullopt;
+  return first;
+}
+
+// No walk is needed until something happens: nothing had changed when the watch was already there, and all of it is watched.
+void InputSet::State::prove() {
+  proved = watch && watch->complete() && std::all_of(inputs.begin(), inputs.end(), [this](const Input& input) { return is_settled(input); });
+  if (watch && !watch->complete()) watch.reset();
 }
 
 std::string InputSet::State::reason(Verdict verdict, const Input& input) const {
@@ -216,9 +243,38 @@ std::optional<std::string> InputSet::file_change_at(SystemTime now) const {
   State::Findings findings = state.compare_identities();
   // Certain already: no need to read the files of a checkout of thousands.
   if (findings.verdict != Verdict::same) return state.reason(findings.verdict, state.inputs[findings.index]);
-  if (auto change = state.compare_contents(std::move(findings), to_ns(now))) return change;
-  state.proved = state.watch && std::all_of(state.inputs.begin(), state.inputs.end(), [&](const Input& input) { return state.is_settled(input); });
+  if (auto change = state.compare_contents(findings, to_ns(now))) return change;
+  state.prove();
   return std::nullopt;
+}
+
+InputLook InputSet::look(std::size_t most) const {
+  const std::lock_guard lock(state_->mutex);
+  State& state = *state_;
+  state.proved = false;
+  if (!state.watch) state.start_watch();
+  State::Findings findings = state.compare_identities(most);
+  InputLook look;
+  look.fingerprint = findings.fingerprint;
+  if (findings.verdict != Verdict::same) look.change = state.reason(findings.verdict, state.inputs[findings.index]);
+  if (!look.change || findings.changed.size() < most) {
+    auto change = state.compare_contents(findings, to_ns(std::chrono::system_clock::now()), most);
+    if (!look.change) look.change = std::move(change);
+  }
+  for (const std::uint32_t index : findings.changed) look.paths.push_back(state.inputs[index].file.path);
+  if (!look.change) state.prove();
+  return look;
+}
+
+core::Result<core::UniqueFd> InputSet::news_descriptor() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->watch ? state_->watch->copy_descriptor() : core::UniqueFd();
+}
+
+std::optional<bool> InputSet::take_news() const {
+  const std::unique_lock lock(state_->mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return std::nullopt;
+  return !state_->watch || state_->read_watch() != FileWatch::News::none;
 }
 
 void InputSet::State::start_watch() {
@@ -226,7 +282,10 @@ void InputSet::State::start_watch() {
   ++watches;
   std::vector<FileWatch::Path> paths;
   paths.reserve(inputs.size());
-  for (const Input& input : inputs) paths.push_back({input.file.path, input.name, is_folder(input.file), input.file.mode == 0});
+  for (const Input& input : inputs) {
+    const core::InputFile& file = input.file;
+    paths.push_back({file.path, input.name, is_folder(file), file.mode == 0, !file.content_hash.empty() && !is_folder(file)});
+  }
   auto started = FileWatch::start(paths, by_folder);
   if (started) {
     watch.emplace(std::move(*started));
@@ -236,15 +295,18 @@ void InputSet::State::start_watch() {
   watches = k_watches;
 }
 
-bool InputSet::State::is_quiet() {
-  if (!watch) return false;
+FileWatch::News InputSet::State::read_watch() {
   const FileWatch::News news = watch->take_news();
   if (news == FileWatch::News::lost) {
     watch.reset();
     if (watches >= k_watches) watch_problem = "the folders are moved, or busy, too often";
   }
   if (news != FileWatch::News::none) proved = false;   // the news are taken: whoever asks next must walk
-  if (!proved) return false;
+  return news;
+}
+
+bool InputSet::State::is_quiet() {
+  if (!watch || read_watch() == FileWatch::News::lost || !proved) return false;
   core::InputFile now;
   return std::all_of(watch->unwatched().begin(), watch->unwatched().end(), [&](std::uint32_t index) {
     look_at(AT_FDCWD, inputs[index].file.path.c_str(), now);

@@ -3,6 +3,7 @@
 
 #include <pfcore/daemon_messages.hpp>
 #include <pfcore/measured_messages.hpp>
+#include <pfcore/watch_messages.hpp>
 
 namespace pf::test {
 
@@ -254,6 +255,24 @@ inline core::ShutdownReply sample(core::ShutdownReply message) { return message;
 
 inline core::RefreshRequest sample(core::RefreshRequest message) {
   message.request = sample(core::RunRequest{});
+  message.only_stale = true;
+  message.expired = "changed: data/rates.csv";
+  return message;
+}
+
+inline core::WatchRequest sample(core::WatchRequest message) {
+  message.poll_s = 0.25;
+  message.keep = true;
+  return message;
+}
+
+inline core::WatchState sample(core::WatchState message) {
+  message.touched = true;
+  message.serial = 3;
+  message.outdated = "changed: conftest.py";
+  message.changed = {"/suite/conftest.py", "/suite/caf\xe9.py"};
+  message.generations = 2;
+  message.problem = "watch /suite/tests: no space left on device";
   return message;
 }
 
@@ -271,6 +290,8 @@ inline core::Refreshed sample(core::Refreshed message) {
   generation.booted = true;
   generation.why = "changed: conftest.py";
   generation.boot_s = 2.25;
+  generation.errors = 1;
+  generation.output = "E   SyntaxError: caf\xe9\n";
   message.generations = {generation, core::RefreshedGeneration{}};
   return message;
 }
@@ -509,7 +530,7 @@ void for_every_message(Visit&& visit) {
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
        core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},
-       core::ExplainRequest{}, core::Explanation{});
+       core::ExplainRequest{}, core::Explanation{}, core::WatchRequest{}, core::WatchState{});
 }
 
 }  // namespace pf::test

@@ -18,6 +18,8 @@ namespace pf::core {
 struct RefreshRequest {
   static constexpr std::string_view k_type = "refresh";
   RunRequest request;
+  bool only_stale = false;       // of a watcher: warms nothing that is not warm already, and begins when no run is on; no request
+  std::string expired;           // with only_stale: every generation is stale, and why, whatever its inputs say
 };
 
 struct RefreshedGeneration {
@@ -26,6 +28,8 @@ struct RefreshedGeneration {
   bool booted = false;           // by this refresh; false: it was fresh, or somebody else's boot was waited for
   std::string why;               // of the boot
   double boot_s = 0;
+  std::int64_t errors = 0;       // while collecting; such a generation replaces no good one
+  std::string output;            // bytes: pytest's text of them
 };
 
 struct Refreshed {

@@ -22,6 +22,9 @@ struct BootScope {
 // which knows pytest's parser, has the last word.
 [[nodiscard]] BootScope scope_of(const core::OsStrings& argv, std::string_view cwd);
 
+// The arguments that scope_of takes for no paths, in their order.
+[[nodiscard]] core::OsStrings without_paths(const core::OsStrings& argv, std::string_view cwd);
+
 // Whoever has collected `wide` has collected `narrow`, seen from the same folder.
 [[nodiscard]] bool covers(const BootScope& wide, const BootScope& narrow);
 // Both together; a path below another one is dropped.

@@ -13,6 +13,7 @@
 
 #include <pfcore/daemon_messages.hpp>
 #include <pfcore/messages_v1.hpp>
+#include <pfcore/watch_messages.hpp>
 #include <pfcore/unique_fd.hpp>
 
 #include <pfctl/channel.hpp>
@@ -33,7 +34,8 @@ class ConnectionHandler {
   virtual void on_status(Connection& connection) = 0;
   virtual void on_explain(Connection& connection) = 0;
   virtual void on_shutdown(Connection& connection, const core::ShutdownRequest& request) = 0;
-  virtual void on_refresh(Connection& connection, core::RunRequest request) = 0;
+  virtual void on_refresh(Connection& connection, core::RefreshRequest request) = 0;
+  virtual void on_watch(Connection& connection, const core::WatchRequest& request) = 0;
   virtual void on_hand_over(Connection& connection, const core::HandOverRequest& request) = 0;
   // The one command of a client that speaks version 1.
   virtual void on_v1(Connection& connection, core::v1::Command command) = 0;

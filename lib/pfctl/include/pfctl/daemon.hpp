@@ -24,6 +24,7 @@ struct DaemonOptions {
   std::size_t default_workers = 0;       // 0 = what the machine is good for
   bool scope_all = false;                // settings: scope = "all"
   std::vector<std::string> session_plugins;   // settings
+  std::int64_t companion = 0;            // a child of this process that lives on beside the daemon; 0 = none
   bool take_over = false;                // from the daemon that serves the address now
   core::RunRequest v1_request;           // environment, folder, umask and options of runs whose client cannot say them
 };

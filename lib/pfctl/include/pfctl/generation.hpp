@@ -69,6 +69,9 @@ class Generation final : private ForkserverHandler {
   [[nodiscard]] GenerationState state() const noexcept { return state_; }
   // Of a collection with errors: it serves runs as long as nothing changes, and takes the place of no good one.
   [[nodiscard]] bool broken() const noexcept { return collect_errors_ > 0; }
+  [[nodiscard]] std::int64_t collect_errors() const noexcept { return collect_errors_; }
+  // What was printed while it collected; with collect_errors(), pytest's text of them.
+  [[nodiscard]] const std::string& boot_output() const noexcept { return boot_output_; }
   [[nodiscard]] bool dismissed() const noexcept { return dismissed_; }
   [[nodiscard]] bool usable() const noexcept {
     return !dismissed_ && (state_ == GenerationState::ready || state_ == GenerationState::stale);
@@ -92,6 +95,10 @@ class Generation final : private ForkserverHandler {
 
   void mark_fresh() noexcept;
   void mark_stale(std::string reason);
+  // Stale for good: somebody knows of a change that no input shows.
+  void expire(std::string reason);
+  [[nodiscard]] bool expired() const noexcept { return expired_; }
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
   void touch(TimePoint now) noexcept { last_used_ = now; }
   [[nodiscard]] TimePoint last_used() const noexcept { return last_used_; }
   void add_user() noexcept { ++users_; }
@@ -131,7 +138,9 @@ class Generation final : private ForkserverHandler {
   bool killed_ = false;
   int looks_stopped_ = 0;
   bool dismissed_ = false;
+  bool expired_ = false;
   std::int64_t collect_errors_ = 0;
+  std::string boot_output_;                 // kept of a collection with errors
   std::optional<core::BootFailed> boot_failed_;
   std::shared_ptr<const InputSet> inputs_;
   core::BootReady image_;                   // without what is large: node ids and inputs

@@ -87,6 +87,22 @@ class GenerationPool final : private GenerationListener {
   void look_for_change(std::int64_t generation_id, std::function<void(const std::optional<std::string>&)> then);
   // Every generation that takes runs.
   [[nodiscard]] std::vector<GenerationWish> wishes() const;
+
+  // For watchers. Whose inputs are worth a look: generations that take runs, and the last boot that failed.
+  struct Watchable {
+    std::int64_t id = 0;
+    std::shared_ptr<const InputSet> inputs;
+  };
+  [[nodiscard]] std::vector<Watchable> watchables() const;
+  // The answer of a look at them.
+  void record_look(std::int64_t id, const std::optional<std::string>& change, bool touched);
+  // What a refresh has to boot, as far as looks and checks have told, and why; a boot that would fail as the last one did is none of it.
+  // A wish with id 0 is the failed boot's.
+  [[nodiscard]] std::vector<GenerationWish> outdated_wishes() const;
+  [[nodiscard]] std::optional<std::string> outdated() const;
+  // Every generation is stale from now on, whatever its inputs say.
+  void expire(const std::string& why);
+
   [[nodiscard]] bool takes_runs(std::int64_t generation_id) const;
   // The generation that became ready last; 0 = none is left.
   [[nodiscard]] std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back()->id(); }
@@ -112,6 +128,13 @@ class GenerationPool final : private GenerationListener {
     int boots = 0;
     bool checking = false;
     BootScope scope;                               // what the run names
+  };
+  // The last boot that came to nothing.
+  struct FailedBoot {
+    std::int64_t id = 0;
+    BootPlan plan;
+    std::shared_ptr<const InputSet> inputs;        // null: it died before it could tell
+    std::string change;                            // of them since: another boot may do better
   };
   struct Use {
     GenerationUser* user = nullptr;
@@ -142,6 +165,11 @@ class GenerationPool final : private GenerationListener {
   void succeed_in_background(const Generation& generation);
   [[nodiscard]] bool has_fresh(const BootPlan& plan) const;
   void dismiss_superseded(const Generation& newer);
+  [[nodiscard]] bool serves(const BootPlan& plan, bool fresh) const;
+  [[nodiscard]] bool is_outdated(const Generation& generation) const;
+  void dismiss_outdone();
+  void remember_failure(const Generation& generation);
+  void forget_failure(const Generation& ready);
   void evict();
   [[nodiscard]] std::int64_t held_bytes() const;
   void bury(Generation& generation);
@@ -157,6 +185,7 @@ class GenerationPool final : private GenerationListener {
   std::optional<BootPlan> background_;
   std::optional<BootScope> failed_scope_;           // a background boot that came to nothing is not tried again
   std::optional<core::GenerationStatus> last_failure_;
+  std::optional<FailedBoot> failed_boot_;
   std::string told_watch_problem_;
   std::int64_t next_id_ = 1;
   bool closing_ = false;

@@ -79,6 +79,7 @@ class FdWatch {
   [[nodiscard]] core::Status open(int fd, std::function<void(Ready)> on_ready);
   void want(bool readable, bool writable) noexcept;
   void stop() noexcept;
+  [[nodiscard]] bool is_open() const noexcept { return handle_ != nullptr; }
 
   struct Handle;
 

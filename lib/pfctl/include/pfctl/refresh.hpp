@@ -19,12 +19,15 @@ namespace pf::ctl {
 class Refresh final : private GenerationUser {
  public:
   // `id`: unlike every run's. `on_done` is called from the loop, once, after the answer.
-  Refresh(Loop& loop, GenerationPool& pool, std::int64_t id, core::RunRequest request, RunClient& client, std::function<void()> on_done);
+  Refresh(Loop& loop, GenerationPool& pool, std::int64_t id, core::RefreshRequest request, RunClient& client, std::function<void()> on_done);
   Refresh(const Refresh&) = delete;
   Refresh& operator=(const Refresh&) = delete;
   ~Refresh() override;
 
   void start();
+  [[nodiscard]] bool started() const noexcept { return started_; }
+  // A watcher's: of what is warm, what is stale.
+  [[nodiscard]] bool only_stale() const noexcept { return only_stale_; }
   [[nodiscard]] bool done() const noexcept { return done_; }
 
  private:
@@ -54,6 +57,9 @@ class Refresh final : private GenerationUser {
   std::string booting_why_;
   core::Refreshed refreshed_;
   std::optional<core::ErrorEvent> failure_;
+  bool only_stale_ = false;
+  std::string expired_;
+  bool started_ = false;
   bool done_ = false;
   std::shared_ptr<Refresh*> self_;
 };

@@ -20,6 +20,7 @@
 #include <pfctl/run.hpp>
 #include <pfctl/stray_reaper.hpp>
 #include <pfctl/v1_bench.hpp>
+#include <pfctl/watchers.hpp>
 
 namespace pf::ctl {
 
@@ -28,6 +29,7 @@ struct ServerSettings {
   std::string root;
   Milliseconds ttl{600000};
   std::size_t max_clients = 1024;
+  std::int64_t companion = 0;           // a child that is nobody's stray: the watcher that was started before the daemon
   PoolSettings pool;
   RunSettings run;
   ConnectionLimits limits;
@@ -78,7 +80,8 @@ class Server final : private ConnectionHandler {
   void on_status(Connection& connection) override;
   void on_explain(Connection& connection) override;
   void on_shutdown(Connection& connection, const core::ShutdownRequest& request) override;
-  void on_refresh(Connection& connection, core::RunRequest request) override;
+  void on_refresh(Connection& connection, core::RefreshRequest request) override;
+  void on_watch(Connection& connection, const core::WatchRequest& request) override;
   void on_hand_over(Connection& connection, const core::HandOverRequest& request) override;
   void on_v1(Connection& connection, core::v1::Command command) override;
   void on_client_read(Connection& connection) override;
@@ -97,6 +100,7 @@ class Server final : private ConnectionHandler {
   void accept_clients();
   bool accept_one();
   void refuse_one_without_descriptors();
+  void start_refreshes();
   void on_run_done();
   void on_pool_change();
   void on_idle_long();
@@ -125,6 +129,7 @@ class Server final : private ConnectionHandler {
   std::map<std::int64_t, std::int64_t> run_of_connection_;
   std::unique_ptr<GenerationPool> pool_;
   std::map<std::int64_t, std::unique_ptr<Refresh>> refreshes_;   // by connection
+  std::unique_ptr<Watchers> watchers_;
   StrayReaper strays_;
   std::vector<std::int64_t> v1_goodbyes_;                        // connections that asked the daemon to leave
   std::int64_t next_connection_ = 1;

@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <pfcore/messages.hpp>
+#include <pfcore/result.hpp>
+#include <pfcore/unique_fd.hpp>
 #include <pfctl/environment_key.hpp>
 
 namespace pf::ctl {
@@ -25,6 +28,13 @@ struct InputSummary {
   std::vector<std::string> variables;        // of the environment, that are set and key
   bool watched = false;                      // see watched()
   std::string watch_problem;                 // see watch_problem()
+};
+
+// What a watcher wants to know of inputs.
+struct InputLook {
+  std::optional<std::string> change;         // as file_change() says it
+  std::vector<std::string> paths;            // what is not what it was: at most as many as were asked for
+  std::uint64_t fingerprint = 0;             // of all identities as they are: another one, and something was touched
 };
 
 // One generation's inputs. Thread-safe: checks may run on any thread (they wait for each other), and remember what they
@@ -56,6 +66,14 @@ class InputSet {
   [[nodiscard]] std::optional<std::string> file_change() const;
   // True when the watch alone says that all inputs are what they were: under 1 ms, waits for nobody. False says nothing.
   [[nodiscard]] bool is_certainly_unchanged() const;
+  // As file_change(), and names up to `most` changed inputs; starts a watch again that was lost. Any thread.
+  [[nodiscard]] InputLook look(std::size_t most) const;
+  // Readable when something may have happened to an input since take_news(); a copy, which stays good when the watch is lost.
+  // Nothing: there is no watch, see watch_problem(). Errors: system.
+  [[nodiscard]] core::Result<core::UniqueFd> news_descriptor() const;
+  // Reads what the watch has to tell, so that news_descriptor() is quiet again. nullopt: a check is under way, ask again later.
+  // True: an input may have been touched, or the watch was lost.
+  [[nodiscard]] std::optional<bool> take_news() const;
   // As file_change(), at the given time: tests.
   [[nodiscard]] std::optional<std::string> file_change_at(SystemTime now) const;
 

@@ -142,12 +142,20 @@ class Image:
         changes = environ.changes_since(self._recording.before)
         # By name, and here: the folder may be another one of the same name when a run comes.
         cwd = os.getcwd()
+        self._tell_errors()
         sys.stdout.flush()
         sys.stderr.flush()
         randomness.freeze()
         gc.collect()
         gc.freeze()
         self._run(session, _pfexec.pause(ready), changes, cwd)
+
+    def _tell_errors(self) -> None:
+        """For the daemon's log, and for whoever had this image made without running anything on it."""
+        for report in self.notable_reports:
+            if report.failed:
+                text = f" ERROR collecting {report.nodeid} ".center(80, "_")
+                sys.stderr.write(f"{text}\n{str(report.longreprtext).rstrip()}\n")
 
     def _rehearse(self, items: Sequence[Any]) -> None:
         """Parses and selects once, so that the caches of argparse, re and fnmatch are warm in every child."""
