@@ -1,6 +1,8 @@
 // What `pfast doctor` says about the daemon and the suite as it was collected.
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <string>
 
 #include <pfctl/client_setup.hpp>
 
@@ -56,6 +58,36 @@ std::string asked_for(const core::GenerationReport& generation) {
   return some_of(generation.scope, k_shown);
 }
 
+// What a process holds, shared pages by their share (PSS); 0 where the kernel does not say.
+std::int64_t proportional_bytes(std::int64_t pid) {
+  const auto text = std::unique_ptr<std::FILE, int (*)(std::FILE*)>(std::fopen(("/proc/" + std::to_string(pid) + "/smaps_rollup").c_str(), "re"), std::fclose);
+  char line[128];
+  long long kib = 0;
+  while (text != nullptr && std::fgets(line, sizeof line, text.get()) != nullptr) {
+    if (std::sscanf(line, "Pss: %lld kB", &kib) == 1) return kib << 10;
+  }
+  return 0;
+}
+
+Json checkpoints_json(const core::GenerationReport& generation) {
+  Json out = Json::array();
+  for (const core::CheckpointStatus& one : generation.checkpoints) out.push_back({{"pid", one.pid}, {"before", one.before}, {"pss_bytes", proportional_bytes(one.pid)}});
+  return out;
+}
+
+void describe_checkpoints(Check& check, const DoctorView& view, const core::GenerationReport& generation) {
+  std::int64_t bytes = 0;
+  for (const core::CheckpointStatus& one : generation.checkpoints) bytes += proportional_bytes(one.pid);
+  if (!generation.checkpoints.empty()) {
+    check.details.push_back("  " + counted(static_cast<std::int64_t>(generation.checkpoints.size()), "checkpoint") + ", " + mebibytes_text(bytes) +
+                            " together, the last one before " + short_path(view, generation.checkpoints.back().before));
+  }
+  if (!generation.resumed_before.empty()) check.details.push_back("  went on from the checkpoint before " + short_path(view, generation.resumed_before));
+  if (generation.no_checkpoints.empty()) return;
+  check.note("checkpoints are missing in " + name_of(generation) + ": " + generation.no_checkpoints,
+             "right, and slower after an edit: everything is collected anew; do that in a fixture instead of at import");
+}
+
 Json generation_json(const core::GenerationReport& generation) {
   return {{"id", generation.status.id},
           {"state", generation.status.state},
@@ -79,6 +111,9 @@ Json generation_json(const core::GenerationReport& generation) {
           {"input_folders", generation.input_folders},
           {"input_absent", generation.input_absent},
           {"collect_errors", generation.collect_errors},
+          {"checkpoints", checkpoints_json(generation)},
+          {"no_checkpoints", generation.no_checkpoints},
+          {"resumed_before", generation.resumed_before},
           {"python", generation.python_version},
           {"pytest", generation.pytest_version},
           {"libpython", generation.libpython}};
@@ -171,6 +206,7 @@ Check check_generations(const DoctorView& view) {
   for (const core::GenerationReport& generation : reports) {
     check.facts["generations"].push_back(generation_json(generation));
     describe_keys(check, generation);
+    describe_checkpoints(check, view, generation);
     judge(check, generation);
   }
   if (view.explanation) check.facts["most"] = view.explanation->max_generations;

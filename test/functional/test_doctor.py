@@ -77,6 +77,7 @@ SOCKET = {"generation": int, "fd": int, "kind": str, "local": str, "peer": str, 
 GENERATION = {"id": int, "state": str, "reason": str, "pid": int, "items": int, "rss_bytes": int, "age_s": float, "boot_s": float, "cwd": str,
               "argv": [str], "scope": [str], "scope_is_whole": bool, "options": [str], "flags": [str], "env_keys": [str], "env_read": [str],
               "env_absent": [str], "env_read_whole": bool, "inputs": int, "input_folders": int, "input_absent": int, "collect_errors": int,
+              "checkpoints": [{"pid": int, "before": str, "pss_bytes": int}], "no_checkpoints": str, "resumed_before": str,
               "python": str, "pytest": str, "libpython": str}  # fmt: skip
 
 

@@ -241,7 +241,7 @@ class Case:
         return processes.with_cookie(self.cookie)
 
     def run_processes(self) -> list[Process]:
-        """Processes of runs: those of this test that are neither the daemon, nor a generation, nor a generation's spare."""
+        """Processes of runs: those of this test that are neither the daemon, nor a generation, nor what a generation keeps: spare, checkpoints."""
         status = self.status()
         everyone = self.processes()
         if status is None:
@@ -251,7 +251,7 @@ class Case:
         for generation in generations:
             spare = next((process.pid for process in everyone if process.parent == generation), None)
             waiting |= {spare} if spare is not None else set()
-        return [process for process in everyone if process.pid not in waiting]
+        return [process for process in everyone if process.pid not in waiting and not process.command.startswith("pfast checkpoint")]
 
     def assert_runs_are_over(self) -> None:
         if not processes.wait_until(lambda: not self.run_processes(), GRACE_S):

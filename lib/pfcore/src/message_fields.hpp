@@ -264,6 +264,11 @@ void fields(auto& v, Message<RunStatus> auto& m) {
   v.field("workers", m.workers);
 }
 
+void fields(auto& v, Message<CheckpointStatus> auto& m) {
+  v.field("pid", m.pid);
+  v.bytes("before", m.before);
+}
+
 void fields(auto& v, Message<GenerationStatus> auto& m) {
   v.field("id", m.id);
   v.field("state", m.state);
@@ -343,6 +348,9 @@ void fields(auto& v, Message<GenerationReport> auto& m) {
   v.field("threads", m.threads);
   v.field("native_threads", m.native_threads);
   v.field("sockets", m.sockets);
+  v.field("no_checkpoints", m.no_checkpoints);
+  v.field("checkpoints", m.checkpoints);
+  v.bytes("resumed_before", m.resumed_before);
 }
 
 void fields(auto& v, Message<Explanation> auto& m) {
@@ -367,6 +375,24 @@ void fields(auto& v, Message<BootRequest> auto& m) {
   v.field("umask", m.umask);
   v.field("spare", m.spare);
 }
+
+void fields(auto& v, Message<LadderRequest> auto& m) { v.bytes("hot", m.hot); }
+
+void fields(auto& v, Message<LadderReady> auto& m) {
+  v.field("input_marks", m.input_marks);
+  v.field("obstacle", m.obstacle);
+}
+
+void fields(auto& v, Message<CheckpointMade> auto& m) {
+  v.field("pid", m.pid);
+  v.field("mark", m.mark);
+  v.field("work_s", m.work_s);
+  v.bytes("before", m.before);
+}
+
+void fields(auto&, Message<ResumeRequest> auto&) {}
+
+void fields(auto& v, Message<Resumed> auto& m) { v.field("pid", m.pid); }
 
 void fields(auto& v, Message<ImageThread> auto& m) {
   v.field("name", m.name);

@@ -28,31 +28,42 @@ core::Result<std::pair<core::UniqueFd, core::UniqueFd>> make_pipe() {
 }  // namespace
 
 ForkserverProcess::ForkserverProcess(Loop& loop, ForkserverHandler& handler, DaemonLog& log)
-    : handler_(handler), log_(log), channel_(loop, *this), output_watch_(loop), kill_timer_(loop, [this] { kill(); }) {}
+    : handler_(handler), log_(log), channel_(loop, *this, {.accept_fds = true}), output_watch_(loop), kill_timer_(loop, [this] { kill(); }) {}
 
-core::Result<std::unique_ptr<ForkserverProcess>> ForkserverProcess::spawn(Loop& loop, ForkserverHandler& handler,
-                                                                         DaemonLog& log, const ForkserverSpec& spec) {
+core::Result<ForkserverProcess::Ends> ForkserverProcess::connect() {
   auto sockets = core::make_socket_pair();
   if (!sockets) return std::move(sockets).error();
   auto pipe = make_pipe();
   if (!pipe) return std::move(pipe).error();
-  const core::UniqueFd child_channel = std::move(sockets->second);
-  const core::UniqueFd child_output = std::move(pipe->second);
+  output_fd_ = std::move(pipe->first);
+  if (auto watched = output_watch_.open(output_fd_.get(), [this](FdWatch::Ready) { read_output(); }); !watched) return std::move(watched).error();
+  output_watch_.want(true, false);
+  if (auto opened = channel_.open(std::move(sockets->first)); !opened) return std::move(opened).error();
+  return Ends{std::move(sockets->second), std::move(pipe->second)};
+}
+
+core::Result<std::unique_ptr<ForkserverProcess>> ForkserverProcess::resume(Loop& loop, ForkserverHandler& handler, DaemonLog& log,
+                                                                          Checkpoint& checkpoint) {
   auto process = std::unique_ptr<ForkserverProcess>(new ForkserverProcess(loop, handler, log));
-  process->output_fd_ = std::move(pipe->first);
+  auto ends = process->connect();
+  if (!ends) return std::move(ends).error();
+  checkpoint.resume(std::move(ends->channel), std::move(ends->output));
+  return process;
+}
+
+core::Result<std::unique_ptr<ForkserverProcess>> ForkserverProcess::spawn(Loop& loop, ForkserverHandler& handler,
+                                                                         DaemonLog& log, const ForkserverSpec& spec) {
+  auto process = std::unique_ptr<ForkserverProcess>(new ForkserverProcess(loop, handler, log));
   ForkserverProcess* self = process.get();
-  if (auto watched = self->output_watch_.open(self->output_fd_.get(), [self](FdWatch::Ready) { self->read_output(); }); !watched) {
-    return std::move(watched).error();
-  }
-  self->output_watch_.want(true, false);
-  if (auto opened = self->channel_.open(std::move(sockets->first)); !opened) return std::move(opened).error();
+  auto ends = self->connect();
+  if (!ends) return std::move(ends).error();
   SpawnRequest request;
   request.executable = spec.executable;
   request.arguments = {spec.executable, "--channel-fd", std::to_string(k_extra_fd), "--python", spec.python, "--room", std::string(k_title_room, '.')};
   request.env = &spec.env;
   request.cwd = spec.cwd;
-  request.output_fd = child_output.get();
-  request.extra_fd = child_channel.get();
+  request.output_fd = ends->output.get();
+  request.extra_fd = ends->channel.get();
   request.new_session = true;
   auto pid = pf::ctl::spawn(request);
   if (!pid) {
@@ -118,8 +129,20 @@ void ForkserverProcess::read_output() {
 }
 
 void ForkserverProcess::on_end(Channel&, const core::Error&) {
+  if (pid_ == 0) {
+    exited_ = true;
+    handler_.on_not_resumed();
+    return;
+  }
   // A hint: the process' end will tell. One that lives on without its channel has nothing left to do.
   if (!exited_) kill_timer_.start(k_eof_grace);
+}
+
+void ForkserverProcess::on_checkpoint_made(const core::Value& root) {
+  auto made = core::decode_as<core::CheckpointMade>(root);
+  std::vector<core::UniqueFd> fds = channel_.take_fds(1);
+  // Without its descriptor (none was left) the checkpoint has seen the end of its channel already.
+  if (made && !fds.empty()) handler_.on_checkpoint(std::move(*made), std::move(fds.front()));
 }
 
 void ForkserverProcess::on_frame(Channel&, std::string_view payload) {
@@ -143,6 +166,16 @@ void ForkserverProcess::on_frame(Channel&, std::string_view payload) {
   } else if (type == core::ChildExited::k_type) {
     if (auto message = core::decode_as<core::ChildExited>(root)) handler_.on_child_exited(*message);
     else kill();
+  } else if (type == core::LadderReady::k_type) {
+    if (auto message = core::decode_as<core::LadderReady>(root)) handler_.on_ladder_ready(std::move(*message));
+    else kill();
+  } else if (type == core::CheckpointMade::k_type) {
+    on_checkpoint_made(root);
+  } else if (type == core::Resumed::k_type && pid_ == 0) {
+    auto message = core::decode_as<core::Resumed>(root);
+    if (!message || message->pid <= 1) return;
+    pid_ = message->pid;
+    handler_.on_resumed();
   }
 }
 

@@ -14,9 +14,7 @@ namespace {
 
 constexpr Milliseconds k_dump_grace{1000};
 constexpr Milliseconds k_leave_grace{2000};
-constexpr Milliseconds k_look{500};
 constexpr int k_looks = 3;                 // in a row, before a stopped process is given up
-constexpr std::int64_t k_exit_not_started = 72;
 constexpr std::int64_t k_exit_boot_hung = 77;
 
 std::string seconds_text(Milliseconds time) {
@@ -47,13 +45,19 @@ Generation::Generation(Loop& loop, DaemonLog& log, GenerationListener& listener,
       key_(generation_key(plan_.spec.env, plan_.argv, plan_.spec.cwd, plan_.program)),
       deadline_(loop, [this] { on_deadline(); }),
       stop_watch_(loop, [this] { look_whether_stopped(); }),
+      resume_limit_(loop, [this] { on_not_resumed(); }),
       boot_started_(loop.now()),
       last_used_(boot_started_) {}
 
-Generation::~Generation() = default;
+Generation::~Generation() { *self_ = nullptr; }
 
 core::Status Generation::start() {
   boot_started_ = loop_.now();
+  if (plan_.resume && resume()) return core::ok_status();
+  return begin();
+}
+
+core::Status Generation::begin() {
   boot_clock_ = std::chrono::system_clock::now();
   auto process = ForkserverProcess::spawn(loop_, *this, log_, plan_.spec);
   if (!process) {
@@ -62,10 +66,18 @@ core::Status Generation::start() {
     failure_.code = "boot-failed";
     failure_.message = process.error().message;
     failure_.hint = "`pfast doctor` looks at the installation";
-    failure_.exit_code = k_exit_not_started;
+    failure_.exit_code = k_exit_no_boot;
     return std::move(process).error();
   }
   process_ = std::move(*process);
+  send_order();
+  deadline_.start(plan_.deadline);
+  stop_watch_.start(k_stop_look, k_stop_look);
+  log_.line("generation " + std::to_string(id_) + ": boots as process " + std::to_string(pid()) + " (" + plan_.why + ")");
+  return core::ok_status();
+}
+
+void Generation::send_order() {
   core::BootRequest request;
   request.argv = plan_.argv;
   request.scope = plan_.scope.paths;
@@ -74,15 +86,14 @@ core::Status Generation::start() {
   request.program = plan_.program;
   request.umask = plan_.umask;
   request.spare = !plan_.single_use;
-  process_->boot(request);
-  deadline_.start(plan_.deadline);
-  stop_watch_.start(k_look, k_look);
-  log_.line("generation " + std::to_string(id_) + ": boots as process " + std::to_string(pid()) + " (" + plan_.why + ")");
-  return core::ok_status();
+  std::optional<core::LadderRequest> ladder;
+  if (plan_.checkpoints > 0) ladder = core::LadderRequest{plan_.hot};
+  process_->boot(request, ladder);
 }
 
 void Generation::on_boot_ready(core::BootReady ready) {
   if (state_ != GenerationState::booting || boot_failed_) return;
+  anew_.reset();
   deadline_.stop();
   stop_watch_.stop();
   boot_ended_ = last_used_ = loop_.now();
@@ -117,7 +128,7 @@ void Generation::on_deadline() {
 }
 
 void Generation::look_whether_stopped() {
-  const auto process = process_state(pid());
+  const auto process = pid() > 0 ? process_state(pid()) : std::nullopt;
   looks_stopped_ = process && process->state == 'T' ? looks_stopped_ + 1 : 0;
   if (looks_stopped_ == k_looks) process_->kill();
 }
@@ -140,19 +151,23 @@ void Generation::on_forkserver_gone(int status) {
   stop_watch_.stop();
   const std::string end = looks_stopped_ >= k_looks ? "it was stopped by a signal and did not go on" : describe_wait_status(status);
   if (state_ == GenerationState::booting) {
+    if (anew_ && !dismissed_ && !dumped_ && !given_up_) {
+      begin_anew(end);
+      return;
+    }
     if (boot_failed_) {
       const std::string message = boot_failed_->message;
       const std::int64_t exit_code = boot_failed_->exit_code;
       inputs_ = std::make_shared<const InputSet>(InputSet::from(std::move(*boot_failed_), plan_.root, boot_clock_));
       // A code of 0 would be a green answer to a run that did not happen.
-      fail("collection-failed", message, "", exit_code == 0 ? k_exit_not_started : exit_code);
+      fail("collection-failed", message, "", exit_code == 0 ? k_exit_no_boot : exit_code);
     } else if (dumped_) {
       fail("boot-hung", "collect the suite within " + seconds_text(plan_.deadline),
            "the stacks above show what it was doing; --boot-timeout gives it longer", k_exit_boot_hung);
     } else {
       killed_ = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
       fail("boot-died", "collect the suite: the process that imported it ended (" + end + ")",
-           "`pytest --collect-only` runs the same imports without pfast", k_exit_not_started);
+           "`pytest --collect-only` runs the same imports without pfast", k_exit_no_boot);
     }
     return;
   }
@@ -198,14 +213,20 @@ void Generation::remove_user() {
 }
 
 void Generation::let_leave() {
-  if (process_ && process_->alive()) process_->dismiss(k_leave_grace);
+  if (!process_ || !process_->alive()) return;
+  process_->dismiss(k_leave_grace);
+  if (pid() == 0) loop_.defer([this, self = self_] { if (*self != nullptr) on_not_resumed(); });
 }
 
 void Generation::kill() noexcept {
-  if (process_) process_->kill();
+  given_up_ = true;
+  if (process_ && pid() == 0 && process_->alive()) let_leave();
+  else if (process_) process_->kill();
 }
 
 bool Generation::on_process_exited(std::int64_t pid, int status) {
+  // One that was resumed may have said who it is and ended before anybody listened.
+  if (process_ && process_->pid() == 0) process_->listen();
   if (!process_ || pid != process_->pid() || !process_->alive()) return false;
   process_->on_exited(status);
   return true;

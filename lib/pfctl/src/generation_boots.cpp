@@ -91,6 +91,7 @@ void GenerationPool::boot_for(std::int64_t run_id) {
 
 Generation* GenerationPool::start_boot(BootPlan plan) {
   GenerationListener& listener = *this;
+  plan_resume(plan);
   generations_.push_back(std::make_unique<Generation>(loop_, log_, listener, next_id_++, std::move(plan)));
   Generation& generation = *generations_.back();
   if (auto started = generation.start(); !started) {

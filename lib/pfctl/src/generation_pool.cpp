@@ -249,7 +249,11 @@ bool GenerationPool::on_process_exited(std::int64_t pid, int status) {
 }
 
 bool GenerationPool::owns_process(std::int64_t pid) const {
-  return std::any_of(generations_.begin(), generations_.end(), [pid](const auto& generation) { return generation->pid() == pid; });
+  return std::any_of(generations_.begin(), generations_.end(), [pid](const auto& generation) { return generation->owns_process(pid); });
+}
+
+bool GenerationPool::collects_in(std::int64_t session) const {
+  return std::any_of(generations_.begin(), generations_.end(), [session](const auto& generation) { return generation->collects_in(session); });
 }
 
 bool GenerationPool::takes_runs(std::int64_t generation_id) const {

@@ -67,6 +67,9 @@ core::GenerationReport Generation::report(TimePoint now) const {
   report.threads = image_.threads;
   report.native_threads = image_.native_threads;
   report.sockets = image_.sockets;
+  report.no_checkpoints = ladder_ready_.obstacle;
+  report.checkpoints = ladder_.status();
+  report.resumed_before = resumed_before_;
   return report;
 }
 

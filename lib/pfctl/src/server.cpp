@@ -40,6 +40,7 @@ Server::Server(Loop& loop, DaemonLog& log, ServerSettings settings, Hooks hooks)
       strays_(loop, StrayReaper::World{
                         [this](std::int64_t pid) { return pid == settings_.companion || pool_->owns_process(pid); },
                         [this](std::int64_t session) {
+                          if (pool_->collects_in(session)) return true;
                           for (const auto& [id, run] : runs_) {
                             if (run->owns_session(session)) return true;
                           }

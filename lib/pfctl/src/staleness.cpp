@@ -277,6 +277,21 @@ std::optional<bool> InputSet::take_news() const {
   return !state_->watch || state_->read_watch() != FileWatch::News::none;
 }
 
+std::optional<std::size_t> InputSet::first_changed() const {
+  const std::lock_guard lock(state_->mutex);
+  State& state = *state_;
+  State::Findings findings = state.compare_identities();
+  std::optional<std::size_t> first;
+  if (findings.verdict != Verdict::same) first = findings.index;
+  std::sort(findings.suspects.begin(), findings.suspects.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [index, now] : findings.suspects) {
+    if (first && index > *first) break;
+    const core::InputFile& was = state.inputs[index].file;
+    if ((is_folder(now) ? core::hash_listing(was.path) : core::hash_file(was.path)) != was.content_hash) return index;
+  }
+  return first;
+}
+
 void InputSet::State::start_watch() {
   if (watches >= k_watches) return;
   ++watches;

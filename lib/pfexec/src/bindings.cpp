@@ -12,6 +12,7 @@
 
 #include <pfcore/stack_signal.hpp>
 
+#include "checkpoint.hpp"
 #include "conversions.hpp"
 #include "controller.hpp"
 #include "input_recorder.hpp"
@@ -38,12 +39,28 @@ std::string path_of_libpython() {
 
 py::dict pause_for_runs(const py::dict& fields) {
   core::BootReady ready = ready_from_python(fields);
-  ready.inputs = InputRecorder::instance().inputs();
+  InputRecorder::Recorded recorded = InputRecorder::instance().inputs();
+  ready.inputs = std::move(recorded.inputs);
+  if (const auto& checkpoints = Checkpoints::instance(); checkpoints.wanted()) {
+    core::LadderReady ladder;
+    ladder.input_marks = std::move(recorded.marks);
+    ladder.obstacle = checkpoints.obstacle();
+    (void)ProcessState::current().daemon.send(core::encode(ladder));
+  }
   ready.sockets = OriginRecorder::instance().open_sockets();
   ready.libpython = path_of_libpython();
   OriginRecorder::instance().stop();
   const Wake wake = pause(ready);
   return request_to_python(wake.run_id, wake.request);
+}
+
+// [(descriptor of the file, 1 or 2 while that one is captured, else -1)]. A dict in a new forkserver that goes on from here.
+py::object leave_checkpoint(const std::string& before, const std::vector<std::pair<int, int>>& captures) {
+  std::vector<CaptureFile> files;
+  for (const auto& [file, target] : captures) files.push_back({file, target});
+  const auto boot = Checkpoints::instance().leave_one(before, files);
+  if (!boot) return py::none();
+  return boot_to_python(*boot);
 }
 
 void send_selected(const py::dict& fields) {
@@ -170,6 +187,9 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
     const Origin origin = OriginRecorder::instance().of_thread(thread.ptr());
     return py::make_tuple(origin.module, origin.location);
   });
+  module.def("checkpoint_due", [] { return Checkpoints::instance().due(); });
+  module.def("work_since_checkpoint", [] { return Checkpoints::instance().work_since_last(); });
+  module.def("leave_checkpoint", &leave_checkpoint);
   module.def("pause", &pause_for_runs);
 
   module.def("send_selected", &send_selected);
@@ -254,6 +274,18 @@ void run_worker_with_pytest(const core::WorkerBoot& boot, const std::string& ada
     failed.internal_error = error.what();
   }
   send_worker_finished(std::move(failed));
+}
+
+void before_import(PyObject* name) noexcept {
+  static bool within = false;                  // it imports nothing new itself; what it calls might
+  if (within) return;
+  within = true;
+  try {
+    py::module_::import("_pfast_exec.ladder").attr("before_import")(py::reinterpret_borrow<py::object>(name));
+  } catch (const py::error_already_set&) {
+    PyErr_Clear();
+  }
+  within = false;
 }
 
 void prepare_spare() noexcept {

@@ -2,14 +2,18 @@
 
 #include <Python.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 
 #include <pfcore/unique_fd.hpp>
+
+#include "pidfd.hpp"
 
 namespace pf::exec {
 namespace {
@@ -42,6 +46,56 @@ core::Result<ForkOutcome> fork_python(const ForkOptions& options) {
     return core::Error::from_errno("fork (see RLIMIT_NPROC and the cgroup's pids.max)", fork_errno);
   }
   return ForkOutcome{ForkSide::parent, pid};
+}
+
+namespace {
+
+// The process in the middle has ended, so that its child has its new parent.
+void wait_for_end_of(pid_t middle) noexcept {
+  if (::getppid() != middle) return;
+  const core::UniqueFd pidfd = open_pidfd(middle);
+  struct pollfd ended {pidfd.get(), POLLIN, 0};
+  while (pidfd.valid() && ::getppid() == middle && ::poll(&ended, 1, -1) < 0 && errno == EINTR) {}
+}
+
+// Has no Python to run: it tells its child's pid, or minus errno, and ends.
+[[noreturn]] void end_between(pid_t child, int fork_errno, int pipe) noexcept {
+  const pid_t answer = child > 0 ? child : -fork_errno;
+  (void)!::write(pipe, &answer, sizeof answer);
+  ::_exit(0);
+}
+
+pid_t read_answer(int pipe) noexcept {
+  pid_t answer = -EPIPE;
+  while (::read(pipe, &answer, sizeof answer) < 0 && errno == EINTR) {}
+  return answer;
+}
+
+}  // namespace
+
+core::Result<ForkOutcome> fork_detached(pid_t reaper) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return core::Error::from_errno("fork: make a pipe", errno);
+  core::UniqueFd from_middle(ends[0]);
+  core::UniqueFd to_parent(ends[1]);
+  PyOS_BeforeFork();
+  const pid_t middle = ::fork();
+  const int fork_errno = errno;
+  if (middle == 0) {
+    const pid_t self = ::getpid();
+    if (const pid_t child = ::fork(); child != 0) end_between(child, errno, to_parent.get());
+    wait_for_end_of(self);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (::getppid() != reaper) ::_exit(0);
+    PyOS_AfterFork_Child();
+    return ForkOutcome{ForkSide::child, 0};
+  }
+  PyOS_AfterFork_Parent();
+  to_parent.reset();
+  const pid_t answer = middle < 0 ? -fork_errno : read_answer(from_middle.get());
+  while (middle > 0 && ::waitpid(middle, nullptr, 0) < 0 && errno == EINTR) {}
+  if (answer < 0) return core::Error::from_errno("fork (see RLIMIT_NPROC and the cgroup's pids.max)", -answer);
+  return ForkOutcome{ForkSide::parent, answer};
 }
 
 namespace {

@@ -28,6 +28,11 @@ struct ForkOptions {
 // Errors: system (EAGAIN, ENOMEM, … the limit that was hit is in the message).
 [[nodiscard]] core::Result<ForkOutcome> fork_python(const ForkOptions& options);
 
+// A fork of a fork, so that it is no child of this process: the code of a suite could wait for one, or count them. It is `reaper`'s
+// child, which must be the nearest subreaper above this process, and is killed when that ends; where it is not, the child ends at
+// once. The parent's ForkOutcome has its pid. The at-fork hooks run once on either side. Errors: as fork_python.
+[[nodiscard]] core::Result<ForkOutcome> fork_detached(pid_t reaper);
+
 struct ExecOptions {
   std::vector<std::string> arguments;       // behind the program's name
   std::vector<std::string> environment;     // "KEY=value"

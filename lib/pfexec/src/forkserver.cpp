@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "checkpoint.hpp"
 #include "fork.hpp"
 #include "input_recorder.hpp"
 #include "page_rehearsal.hpp"
@@ -27,6 +28,12 @@ using core::ReceivedFrame;
 constexpr std::size_t k_fork_fds = 4;          // controller channel, stdin, stdout, stderr
 
 // The paused process' loop. It owns the children until they are reaped and answers every fork request.
+// As the boot request said: a generation for a single run needs no child for the next one.
+bool& keeps_spare() noexcept {
+  static bool keeps = true;
+  return keeps;
+}
+
 class PausedForkserver {
  public:
   explicit PausedForkserver(bool keeps_spare) : keeps_spare_(keeps_spare) {}
@@ -58,12 +65,6 @@ class PausedForkserver {
 void be_nice(std::int64_t niceness) {
   const int wanted = static_cast<int>(std::clamp<std::int64_t>(niceness, 0, 19));
   if (wanted > ::getpriority(PRIO_PROCESS, 0)) (void)::setpriority(PRIO_PROCESS, 0, wanted);
-}
-
-// As the boot request said: a generation for a single run needs no child for the next one.
-bool& keeps_spare() noexcept {
-  static bool keeps = true;
-  return keeps;
 }
 
 // The request's descriptors become the child's own streams; what came as number 0 is the channel to the daemon.
@@ -210,7 +211,10 @@ Wake PausedForkserver::serve() {
 
 }  // namespace
 
+void keep_spare(bool keep) noexcept { keeps_spare() = keep; }
+
 Wake pause(const core::BootReady& ready) {
+  Checkpoints::instance().end();
   InputRecorder::instance().stop();
   if (!ProcessState::current().daemon.send(core::encode(ready))) leave(0);
   set_title("pfast forkserver", {});
@@ -224,19 +228,17 @@ int run_forkserver(ForkserverOptions options) {
   ProcessState& state = ProcessState::current();
   state.daemon = core::FrameSocket(std::move(options.channel));
   state.python = options.python;
-  auto frame = state.daemon.receive();
-  if (!frame || !frame->has_value()) return 0;
-  auto document = core::decode_pickle((*frame)->payload, core::Limits::control());
-  if (!document) return 1;
-  auto boot = core::decode_as<core::BootRequest>(document->root());
-  if (!boot) return 1;
+  auto order = receive_order(state.daemon);
+  if (!order) return order.error().code == core::ErrorCode::closed ? 0 : 1;
+  const core::BootRequest& boot = order->boot;
 
   set_title("pfast forkserver", {});
-  set_title_detail("collecting in " + boot->cwd);
-  keeps_spare() = boot->spare;
+  set_title_detail("collecting in " + boot.cwd);
+  keep_spare(boot.spare);
   InputRecorder::instance().start();
-  core::BootFailed failed = collect_with_pytest(*boot, options.adapter_dir);
-  failed.inputs = InputRecorder::instance().inputs();
+  Checkpoints::instance().begin(std::move(order->ladder));
+  core::BootFailed failed = collect_with_pytest(boot, options.adapter_dir);
+  failed.inputs = InputRecorder::instance().inputs().inputs;
   (void)state.daemon.send(core::encode(failed));
   return static_cast<int>(failed.exit_code);
 }

@@ -5,13 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <numeric>
 
 #include <pfcore/input_identity.hpp>
 
 #include "bytecode_cache.hpp"
+#include "checkpoint.hpp"
 
 namespace pf::exec {
 namespace {
@@ -79,7 +82,10 @@ void on_exec(InputRecorder& recorder, PyObject* args) {
   if (!path.empty() && path.front() == '/') recorder.add_file(path);
 }
 
-void on_import(InputRecorder& recorder, PyObject* args) { recorder.add_file(path_argument(item(args, 1))); }
+void on_import(InputRecorder& recorder, PyObject* args) {
+  recorder.add_file(path_argument(item(args, 1)));
+  note_import(args);
+}
 
 void on_listing(InputRecorder& recorder, PyObject* args) {
   PyObject* path = item(args, 0);
@@ -194,9 +200,11 @@ void InputRecorder::add_hash(core::InputFile& input, bool listing) const {
 
 void InputRecorder::add(std::string path, bool listing) {
   const auto [position, fresh] = seen_.try_emplace(path, inputs_.size());
-  if (!fresh) {
-    // Looked for and not there, then read: it came to be meanwhile (a generated file). Or only its kind was asked for before.
-    // What was read is what counts.
+  if (!fresh && inputs_[position->second].ino == 0 && inputs_[position->second].mode != 0) {
+    // Only its kind was asked for before: that stays an input of its own, since a checkpoint in between has read no content.
+    position->second = inputs_.size();
+  } else if (!fresh) {
+    // Looked for and not there, then read: it came to be meanwhile (a generated file). What was read is what counts.
     core::InputFile& known = inputs_[position->second];
     if (known.ino == 0) known = core::identify(known.path);
     add_hash(known, listing);
@@ -207,34 +215,49 @@ void InputRecorder::add(std::string path, bool listing) {
   inputs_.push_back(std::move(input));
 }
 
-bool InputRecorder::covered_by_listing(const std::string& absent) const {
+std::optional<std::size_t> InputRecorder::covered_by(const std::string& absent) const {
   struct stat info {};
-  if (::lstat(absent.c_str(), &info) == 0) return false;      // it came to be meanwhile: the daemon must see that
+  if (::lstat(absent.c_str(), &info) == 0) return std::nullopt;      // it came to be meanwhile: the daemon must see that
   std::string child = absent;
+  std::optional<std::size_t> file;
   for (;;) {
     const std::size_t slash = child.rfind('/');
-    if (slash == std::string::npos || slash == 0) return false;
+    if (slash == std::string::npos || slash == 0) return std::nullopt;
     const std::string parent = child.substr(0, slash);
     if (::stat(parent.c_str(), &info) != 0) {
       child = parent;                                          // the topmost absent folder is what would appear
       continue;
     }
     if (!S_ISDIR(info.st_mode)) {
-      child = parent;                                          // "test_a.py/pyvenv.cfg": the file would have to become a folder
-      if (seen_.contains(parent)) return true;
+      // "test_a.py/pyvenv.cfg": the file would have to become a folder, which the listing that it is in would tell, too. That comes
+      // first: the listing has been needed for longer than what is in the file.
+      child = parent;
+      if (const auto seen = seen_.find(parent); seen != seen_.end()) file = seen->second;
       continue;
     }
     const auto listed = seen_.find(parent);
-    return listed != seen_.end() && S_ISDIR(inputs_[listed->second].mode) && !inputs_[listed->second].content_hash.empty() &&
-           !core::is_ignored_entry(std::string_view(child).substr(slash + 1));
+    const bool tells = listed != seen_.end() && S_ISDIR(inputs_[listed->second].mode) && !inputs_[listed->second].content_hash.empty() &&
+                       !core::is_ignored_entry(std::string_view(child).substr(slash + 1));
+    return tells ? std::optional(listed->second) : file;
   }
 }
 
-std::vector<core::InputFile> InputRecorder::inputs() const {
-  std::vector<core::InputFile> out;
-  out.reserve(inputs_.size());
-  for (const core::InputFile& input : inputs_) {
-    if (input.mode != 0 || !covered_by_listing(input.path)) out.push_back(input);
+InputRecorder::Recorded InputRecorder::inputs() const {
+  std::vector<std::uint32_t> first(inputs_.size());
+  std::iota(first.begin(), first.end(), 0u);
+  std::vector<std::uint32_t> order;
+  order.reserve(inputs_.size());
+  for (std::uint32_t i = 0; i < inputs_.size(); ++i) {
+    const auto cover = inputs_[i].mode == 0 ? covered_by(inputs_[i].path) : std::nullopt;
+    if (cover) first[*cover] = std::min(first[*cover], i);
+    else order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return first[a] < first[b]; });
+  Recorded out;
+  out.inputs.reserve(order.size());
+  for (const std::uint32_t i : order) {
+    out.inputs.push_back(inputs_[i]);
+    out.marks.push_back(first[i]);
   }
   return out;
 }

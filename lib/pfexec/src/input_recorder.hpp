@@ -5,6 +5,7 @@
 // One recorder per process; only the main thread's interpreter feeds it. A forked child switches it off.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,9 +40,16 @@ class InputRecorder {
   // path as absent, anything else not at all.
   void add_looked_at(std::string_view path, bool kind_only);
 
-  // Everything recorded so far, in the order of first sight. An absent path that could not appear without a recorded
-  // listing changing is left out: pytest looks for two files in every folder to tell virtual environments.
-  [[nodiscard]] std::vector<core::InputFile> inputs() const;
+  // What was recorded so far, and when: inputs[i] was needed for the first time as path number marks[i] of those seen.
+  struct Recorded {
+    std::vector<core::InputFile> inputs;
+    core::U32List marks;
+  };
+  // Everything, in the order of that first need. An absent path that could not appear without a recorded listing changing is left
+  // out (pytest looks for two files in every folder to tell virtual environments): the listing has been needed since then.
+  [[nodiscard]] Recorded inputs() const;
+  // Paths that were seen so far.
+  [[nodiscard]] std::size_t count() const noexcept { return inputs_.size(); }
 
  private:
   // Absolute, or nothing when the path cannot matter (pseudo file systems, caches that pytest writes itself).
@@ -49,7 +57,8 @@ class InputRecorder {
   void add(std::string path, bool listing);
   // Of a listed folder, and of a file below the root.
   void add_hash(core::InputFile& input, bool listing) const;
-  [[nodiscard]] bool covered_by_listing(const std::string& absent) const;
+  // Index of the input whose change would tell that the absent path has come to be.
+  [[nodiscard]] std::optional<std::size_t> covered_by(const std::string& absent) const;
 
   bool recording_ = false;
   bool hooked_ = false;

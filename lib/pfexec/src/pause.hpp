@@ -17,4 +17,7 @@ struct Wake {
 // itself, which leaves by _exit when the daemon closes the channel. Call with the GIL held, from the main thread.
 [[nodiscard]] Wake pause(const core::BootReady& ready);
 
+// As the boot request says: whether a child is forked ahead of the next run.
+void keep_spare(bool keep) noexcept;
+
 }  // namespace pf::exec

@@ -306,6 +306,32 @@ inline core::BootRequest sample(core::BootRequest message) {
   return message;
 }
 
+inline core::LadderRequest sample(core::LadderRequest message) {
+  message.hot = {"/suite/test_caf\xe9.py"};
+  return message;
+}
+
+inline core::LadderReady sample(core::LadderReady message) {
+  message.input_marks = {0, 1};
+  message.obstacle = "2 threads were alive before tests/test_a.py";
+  return message;
+}
+
+inline core::CheckpointMade sample(core::CheckpointMade message) {
+  message.pid = 4714;
+  message.mark = 812;
+  message.work_s = 0.75;
+  message.before = "/suite/caf\xe9.py";
+  return message;
+}
+
+inline core::ResumeRequest sample(core::ResumeRequest message) { return message; }
+
+inline core::Resumed sample(core::Resumed message) {
+  message.pid = 4715;
+  return message;
+}
+
 inline core::InputFile sample_input() {
   core::InputFile input;
   input.path = "/suite/caf\xe9.py";
@@ -508,6 +534,9 @@ inline core::Explanation sample(core::Explanation message) {
   report.threads = {sample_thread()};
   report.native_threads = 3;
   report.sockets = {sample_socket()};
+  report.no_checkpoints = "a thread was alive";
+  report.checkpoints = {{4714, "/suite/caf\xe9.py"}};
+  report.resumed_before = "/suite/caf\xe9.py";
   message.generations = {report, core::GenerationReport{}};
   message.forkserver = "/caf\xe9/pfast-forkserver";
   message.workers = 2;
@@ -526,7 +555,8 @@ void for_every_message(Visit&& visit) {
   each(core::ItemResult{}, core::WarningReport{}, core::Hello{}, core::RunRequest{}, core::CancelRequest{}, core::StatusRequest{},
        core::ShutdownRequest{}, core::ResizeRequest{}, core::Welcome{}, core::PhaseEvent{}, core::PlanEvent{},
        core::CollectedEvent{}, core::ProgressEvent{}, core::OutputEvent{}, core::MeasuredEvent{}, core::FinishedEvent{}, core::ErrorEvent{},
-       core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{},
+       core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{}, core::LadderRequest{},
+       core::LadderReady{}, core::CheckpointMade{}, core::ResumeRequest{}, core::Resumed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
        core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
        core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <pfcore/export.hpp>
+#include <pfcore/checkpoint_messages.hpp>
 #include <pfcore/messages.hpp>
 
 PF_CORE_API_BEGIN
@@ -68,6 +69,9 @@ struct GenerationReport {
   std::vector<ImageThread> threads;
   std::int64_t native_threads = 0;
   std::vector<ImageSocket> sockets;
+  std::string no_checkpoints;    // why checkpoints are missing; empty = nothing stood in their way
+  std::vector<CheckpointStatus> checkpoints;   // in the order of collection
+  std::string resumed_before;    // bytes: what the checkpoint that it is a fork of stood before; empty = collected from the beginning
 };
 
 struct Explanation {

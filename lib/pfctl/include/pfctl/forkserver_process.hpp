@@ -14,12 +14,14 @@
 
 #include <sys/resource.h>
 
+#include <pfcore/checkpoint_messages.hpp>
 #include <pfcore/messages.hpp>
 #include <pfcore/result.hpp>
 #include <pfcore/unique_fd.hpp>
 
 #include <pfctl/channel.hpp>
 #include <pfctl/daemon_log.hpp>
+#include <pfctl/ladder.hpp>
 #include <pfctl/loop.hpp>
 
 namespace pf::ctl {
@@ -39,6 +41,14 @@ class ForkserverHandler {
   virtual void on_boot_failed(core::BootFailed failed) = 0;
   virtual void on_forked(const core::Forked& forked) = 0;
   virtual void on_child_exited(const core::ChildExited& exited) = 0;
+  // It has left a checkpoint behind; `channel` is the checkpoint's.
+  virtual void on_checkpoint(core::CheckpointMade made, core::UniqueFd channel) = 0;
+  // Right before on_boot_ready().
+  virtual void on_ladder_ready(core::LadderReady ladder) = 0;
+  // One that was resumed: it has a pid from now on.
+  virtual void on_resumed() = 0;
+  // One that was resumed came to nothing before it had a pid.
+  virtual void on_not_resumed() = 0;
   // Dead and reaped, once. Everything that it had said before was delivered.
   virtual void on_forkserver_gone(int status) = 0;
 };
@@ -48,12 +58,18 @@ class ForkserverProcess final : private ChannelHandler {
   // Errors: system (what could not be had or executed, by name).
   [[nodiscard]] static core::Result<std::unique_ptr<ForkserverProcess>> spawn(Loop& loop, ForkserverHandler& handler,
                                                                              DaemonLog& log, const ForkserverSpec& spec);
+  // A fork of the checkpoint. It has no pid until on_resumed(). Errors: system.
+  [[nodiscard]] static core::Result<std::unique_ptr<ForkserverProcess>> resume(Loop& loop, ForkserverHandler& handler, DaemonLog& log,
+                                                                              Checkpoint& checkpoint);
   // Kills the process when it is still there; its zombie is the reaper's.
   ~ForkserverProcess() override;
 
   [[nodiscard]] std::int64_t pid() const noexcept { return pid_; }
   [[nodiscard]] bool alive() const noexcept { return !exited_; }
-  void boot(const core::BootRequest& request) { channel_.send(core::encode(request)); }
+  void boot(const core::BootRequest& request, const std::optional<core::LadderRequest>& ladder) {
+    if (ladder) channel_.send(core::encode(*ladder));
+    channel_.send(core::encode(request));
+  }
   // Descriptors: controller channel, stdin, stdout, stderr.
   void fork(const core::ForkRequest& request, std::vector<core::UniqueFd> fds) { channel_.send(core::encode(request), std::move(fds)); }
   // SIGUSR1: faulthandler writes every thread's stack to stderr, that is into output().
@@ -66,9 +82,18 @@ class ForkserverProcess final : private ChannelHandler {
   // The last part of what it printed.
   [[nodiscard]] const std::string& output() const noexcept { return output_; }
   void read_output();
+  // Hears what it has said.
+  void listen() { channel_.drain(); }
 
  private:
   ForkserverProcess(Loop& loop, ForkserverHandler& handler, DaemonLog& log);
+  struct Ends {
+    core::UniqueFd channel;
+    core::UniqueFd output;
+  };
+  // The process' ends of what connects it with the daemon.
+  [[nodiscard]] core::Result<Ends> connect();
+  void on_checkpoint_made(const core::Value& root);
   void on_frame(Channel& channel, std::string_view payload) override;
   void on_end(Channel& channel, const core::Error& why) override;
 

@@ -17,13 +17,25 @@
 
 #include <pfctl/boot_scope.hpp>
 #include <pfctl/forkserver_process.hpp>
+#include <pfctl/ladder.hpp>
 #include <pfctl/loop.hpp>
 #include <pfctl/staleness.hpp>
 
 namespace pf::ctl {
 
+inline constexpr std::int64_t k_exit_no_boot = 72;
+inline constexpr Milliseconds k_stop_look{500};      // at a booting process: is it stopped?
+
 enum class GenerationState : std::uint8_t { booting, ready, stale, failed, gone };
 [[nodiscard]] std::string_view to_string(GenerationState state) noexcept;
+
+// Where a boot goes on instead of beginning anew: at the top of a ladder, as what the generation was booted as that left it.
+struct ResumePlan {
+  Ladder ladder;
+  core::OsStrings argv;
+  core::Environment env;
+  SystemTime boot_clock{};                  // when the first of these boots began
+};
 
 // What a boot is made from.
 struct BootPlan {
@@ -38,6 +50,9 @@ struct BootPlan {
   bool background = false;                  // nobody waits for it
   bool single_use = false;                  // for the run that it is booted for and no other (start method "fork")
   std::optional<std::int64_t> replaces;     // the generation that it succeeds
+  std::size_t checkpoints = 0;              // that are kept of it; 0 = none are made
+  core::OsStrings hot;                      // see LadderRequest
+  std::shared_ptr<const ResumePlan> resume; // a boot that comes to nothing this way begins anew
   std::shared_ptr<const BootPlan> rest;     // of a generation before, which had collected more: to be made again behind this one
 };
 
@@ -76,6 +91,14 @@ class Generation final : private ForkserverHandler {
   [[nodiscard]] bool usable() const noexcept {
     return !dismissed_ && (state_ == GenerationState::ready || state_ == GenerationState::stale);
   }
+  // Its process, or a checkpoint that it keeps.
+  [[nodiscard]] bool owns_process(std::int64_t pid) const { return this->pid() == pid || ladder_.holds(pid); }
+  // Collecting, with helpers of the suite and checkpoints that nobody has told of yet.
+  [[nodiscard]] bool collects_in(std::int64_t session) const { return state_ == GenerationState::booting && pid() == session; }
+  // For a successor that collects `scope` for a client with this environment. nullptr: it has to begin anew.
+  [[nodiscard]] std::shared_ptr<const ResumePlan> resume_plan(const BootScope& scope, std::string* before = nullptr) const;
+  // Why checkpoints are missing; empty: nothing stood in their way.
+  [[nodiscard]] const std::string& no_checkpoints() const noexcept { return ladder_ready_.obstacle; }
   [[nodiscard]] std::int64_t pid() const noexcept { return process_ ? process_->pid() : 0; }
   [[nodiscard]] const BootPlan& plan() const noexcept { return plan_; }
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
@@ -117,8 +140,17 @@ class Generation final : private ForkserverHandler {
   void on_boot_failed(core::BootFailed failed) override;
   void on_forked(const core::Forked& forked) override;
   void on_child_exited(const core::ChildExited& exited) override;
+  void on_checkpoint(core::CheckpointMade made, core::UniqueFd channel) override;
+  void on_ladder_ready(core::LadderReady ladder) override { ladder_ready_ = std::move(ladder); }
+  void on_resumed() override;
+  void on_not_resumed() override;
   void on_forkserver_gone(int status) override;
   void note_image(core::BootReady& ready);
+  void send_order();
+  [[nodiscard]] core::Status begin();
+  [[nodiscard]] core::Status resume();
+  // A resumed boot came to nothing: the plan is carried out without it.
+  void begin_anew(const std::string& why);
   void on_deadline();
   void look_whether_stopped();
   void let_leave();
@@ -134,11 +166,16 @@ class Generation final : private ForkserverHandler {
   std::unique_ptr<ForkserverProcess> process_;
   Timer deadline_;
   Timer stop_watch_;                        // while booting only
+  Timer resume_limit_;                      // until a resumed process has a pid
+  std::optional<BootPlan> anew_;            // while a resumed boot goes on: what to do when it comes to nothing
+  Ladder ladder_;
+  core::LadderReady ladder_ready_;
   bool dumped_ = false;
   bool killed_ = false;
   int looks_stopped_ = 0;
   bool dismissed_ = false;
   bool expired_ = false;
+  bool given_up_ = false;                   // killed on purpose
   std::int64_t collect_errors_ = 0;
   std::string boot_output_;                 // kept of a collection with errors
   std::optional<core::BootFailed> boot_failed_;
@@ -147,11 +184,13 @@ class Generation final : private ForkserverHandler {
   std::size_t items_ = 0;
   std::size_t users_ = 0;
   std::string reason_;
+  std::string resumed_before_;              // what its checkpoint stood before; empty: collected from the beginning
   core::ErrorEvent failure_;
   TimePoint boot_started_{};
   SystemTime boot_clock_{};
   TimePoint boot_ended_{};
   TimePoint last_used_{};
+  std::shared_ptr<Generation*> self_ = std::make_shared<Generation*>(this);   // cleared by the destructor: deferred tasks look here
 };
 
 }  // namespace pf::ctl

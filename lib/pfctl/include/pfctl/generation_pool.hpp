@@ -53,6 +53,7 @@ struct PoolSettings {
   std::int64_t max_bytes = 0;               // resident memory of all forkservers; 0 = any
   std::vector<std::string> session_plugins;   // import_options.hpp
   bool scope_all = false;
+  std::size_t checkpoints = 12;             // that a generation keeps at most; 0 = none
   std::optional<struct rlimit> nofile;      // see ForkserverSpec
 };
 
@@ -81,6 +82,8 @@ class GenerationPool final : private GenerationListener {
     return generation != nullptr ? generation->pid() : 0;
   }
   [[nodiscard]] bool owns_process(std::int64_t pid) const;
+  // The session of a forkserver that is collecting.
+  [[nodiscard]] bool collects_in(std::int64_t session) const;
   [[nodiscard]] bool knows(std::int64_t generation_id) const { return find(generation_id) != nullptr; }
   // Calls `then` with what has changed since the generation was made: at once, or from the loop when there are so many
   // files that a look would hold it. Nothing has changed in a generation that is gone.
@@ -158,6 +161,8 @@ class GenerationPool final : private GenerationListener {
   void tell_watch_problem(const Generation& generation);
   void boot_for(std::int64_t run_id);
   Generation* start_boot(BootPlan plan);
+  // Where the boot may go on from what its generation before has left.
+  void plan_resume(BootPlan& plan) const;
   [[nodiscard]] BootPlan plan_for(const core::RunRequest& request) const;
   [[nodiscard]] BootPlan plan_for(const Wait& wait) const;
   void refuse(std::int64_t run_id, const core::ErrorEvent& why);

@@ -64,6 +64,9 @@ class InputSet {
   // files take about 15 ms with warm caches, and under 1 ms while a watch of their folders (inotify) has nothing to tell; a
   // file whose identity changed is read.
   [[nodiscard]] std::optional<std::string> file_change() const;
+  // Of the inputs in the order of recording, the first that is not what it was: its index. The environment is not looked at. As
+  // file_change(), but nothing is learnt, and always a walk.
+  [[nodiscard]] std::optional<std::size_t> first_changed() const;
   // True when the watch alone says that all inputs are what they were: under 1 ms, waits for nobody. False says nothing.
   [[nodiscard]] bool is_certainly_unchanged() const;
   // As file_change(), and names up to `most` changed inputs; starts a watch again that was lost. Any thread.

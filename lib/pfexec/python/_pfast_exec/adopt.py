@@ -76,7 +76,7 @@ def _drop_foreign_warnings(image: Image, arguments: list[Argument]) -> None:
     log[:] = [
         record
         for record in log
-        if record.filename not in image.index.by_path or covered_by(record.filename, selected)
+        if record.filename not in image.test_files or covered_by(record.filename, selected)
     ]
 
 

@@ -17,6 +17,7 @@ import _pfexec
 from . import adopt, distribution, environ, fresh, nodes, options, randomness, remains, repair
 from .baseline import Baseline
 from .hooks import RunHooks
+from .ladder import Ladder, is_related
 from .option_use import OptionUse
 from .selection import ItemIndex, NotCovered, Selector
 
@@ -55,14 +56,21 @@ class Image:
         self.warnings: list[dict[str, Any]] = []
         self.shape: dict[str, Any] = {}
         self.index = ItemIndex(())
+        #: Paths that items were collected from.
+        self.test_files: frozenset[str] = frozenset()
         self._keep: tuple[Any, ...] = ()
         self.hooks = RunHooks()
+        self.ladder = Ladder(self)
         self.defaults = argparse.Namespace()
         self.option_use = OptionUse(options.ADOPTABLE)
         global _current
         _current = self
 
     # -- making the image ------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> None:
+        self.ladder.begin(early_config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> None:
@@ -112,6 +120,17 @@ class Image:
         # pytest calls this right before pytest_collection_modifyitems, before any wrapper of that hook has begun.
         manager.check_pending = check_pending
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: Any) -> Any:
+        if isinstance(collector, (pytest.File, pytest.Directory)):
+            if self.ladder.passes_over(collector):
+                return pytest.CollectReport(collector.nodeid, "passed", None, [])
+            self.ladder.before_collector(collector)
+            # In a new forkserver, which goes on from here, this may be none of what it is to collect.
+            if self.ladder.passes_over(collector):
+                return pytest.CollectReport(collector.nodeid, "passed", None, [])
+        return None
+
     def pytest_collectreport(self, report: Any) -> None:
         if report.passed:
             self.passed_reports[str(report.nodeid)] = report
@@ -127,9 +146,11 @@ class Image:
 
     def _pause(self, session: Any) -> None:
         """Returns in a forked child only, with the session cut down to what its run asked for."""
-        items = list(session.items)
+        all_items = list(session.items)
         # Emptied here and not in the children: there, dropping thousands of references would dirty every item's page.
         session.items.clear()
+        self.test_files = frozenset(str(item.path) for item in all_items)
+        items = self._cut_down(all_items)
         self.option_use.end(session.config)
         self.index = ItemIndex(items)
         fresh.remember_conftests(session.config)
@@ -137,7 +158,7 @@ class Image:
         self._rehearse(items)
         distribution.prepare(items)
         nodes.wants_own_sessions(session.config)
-        self._keep = (items, session._collection_cache, session._initial_parts)
+        self._keep = (all_items, session._collection_cache, session._initial_parts)
         ready = self._describe(items)
         changes = environ.changes_since(self._recording.before)
         # By name, and here: the folder may be another one of the same name when a run comes.
@@ -156,6 +177,15 @@ class Image:
             if report.failed:
                 text = f" ERROR collecting {report.nodeid} ".center(80, "_")
                 sys.stderr.write(f"{text}\n{str(report.longreprtext).rstrip()}\n")
+
+    def _cut_down(self, items: list[Any]) -> list[Any]:
+        """An image that goes on from a checkpoint with a part of the suite has what came before that checkpoint, too."""
+        only = self.ladder.only
+        if only is None:
+            return items
+        self.scope, self.whole = only, False
+        self.notable_reports = [report for report in self.notable_reports if self.ladder.is_asked_for(str(report.nodeid))]
+        return [item for item in items if is_related(str(item.path), only)]
 
     def _rehearse(self, items: Sequence[Any]) -> None:
         """Parses and selects once, so that the caches of argparse, re and fnmatch are warm in every child."""

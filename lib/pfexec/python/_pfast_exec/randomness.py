@@ -55,13 +55,30 @@ def freeze() -> None:
     _frozen_state = random.getstate() if _watch.module_seeded else None
 
 
+def state() -> Any:
+    """While collecting: the state of the module's generator, when the suite chose it."""
+    return random.getstate() if _watch.module_seeded else None
+
+
+def resumed(chosen: Any) -> None:
+    """A new image that goes on from a checkpoint, where :func:`state` was *chosen*."""
+    if chosen is not None:
+        random.setstate(chosen)
+    _reseed()
+
+
 def after_fork() -> None:
     if _frozen_state is not None:
         random.setstate(_frozen_state)
+    _reseed()
+    _forget_hypothesis_generator()
+
+
+def _reseed() -> None:
+    """What nobody seeded is different in every process."""
     for generator in list(_watch.unseeded):
         _original_seed(generator)
     _reseed_numpy()
-    _forget_hypothesis_generator()
 
 
 def _reseed_numpy() -> None:

@@ -1,0 +1,31 @@
+#include <pfcore/ladder.hpp>
+
+namespace pf::core {
+
+std::optional<std::size_t> rung_to_resume(std::span<const Rung> rungs, std::span<const std::uint32_t> input_marks,
+                                          std::optional<std::size_t> first_changed) {
+  if (rungs.empty()) return std::nullopt;
+  if (!first_changed) return rungs.size() - 1;
+  if (*first_changed >= input_marks.size()) return std::nullopt;
+  const std::int64_t needed = input_marks[*first_changed];
+  for (std::size_t i = rungs.size(); i-- > 0;) {
+    if (rungs[i].mark <= needed) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t most) {
+  if (rungs.size() <= most || rungs.size() < 2) return std::nullopt;
+  std::size_t worst = 0;
+  double least = 0;
+  for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
+    const double before = rungs[i].work_s - (i == 0 ? 0 : rungs[i - 1].work_s);
+    const double saved = before * (rungs[i + 1].work_s - rungs[i].work_s);
+    if (i != 0 && saved >= least) continue;
+    worst = i;
+    least = saved;
+  }
+  return worst;
+}
+
+}  // namespace pf::core

@@ -1,0 +1,50 @@
+#include <pfcore/ladder.hpp>
+
+#include <array>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace pf::core;
+
+TEST_SUITE("pfcore/ladder") {
+  const std::vector<Rung> k_rungs{{10, 0.2}, {20, 0.4}, {40, 0.8}};
+  const std::vector<std::uint32_t> k_marks{0, 5, 10, 19, 20, 39, 40, 60};   // when inputs 0 to 7 were first needed
+
+  TEST_CASE("collection goes on from the last rung that had not needed a changed input") {
+    CHECK(rung_to_resume(k_rungs, k_marks, 7) == 2);
+    CHECK(rung_to_resume(k_rungs, k_marks, 6) == 2);   // recorded as number 40: the rung had 0 to 39
+    CHECK(rung_to_resume(k_rungs, k_marks, 5) == 1);
+    CHECK(rung_to_resume(k_rungs, k_marks, 4) == 1);
+    CHECK(rung_to_resume(k_rungs, k_marks, 3) == 0);
+    CHECK(rung_to_resume(k_rungs, k_marks, 2) == 0);
+  }
+
+  TEST_CASE("what the first rung had needed leaves none") {
+    CHECK_FALSE(rung_to_resume(k_rungs, k_marks, 1).has_value());
+    CHECK_FALSE(rung_to_resume(k_rungs, k_marks, 0).has_value());
+    CHECK_FALSE(rung_to_resume({}, k_marks, 7).has_value());
+  }
+
+  TEST_CASE("with nothing changed the last one will do") {
+    CHECK(rung_to_resume(k_rungs, k_marks, std::nullopt) == 2);
+    CHECK_FALSE(rung_to_resume({}, k_marks, std::nullopt).has_value());
+  }
+
+  TEST_CASE("an input without a mark leaves none") {
+    CHECK_FALSE(rung_to_resume(k_rungs, k_marks, k_marks.size()).has_value());
+    CHECK_FALSE(rung_to_resume(k_rungs, {}, 0).has_value());
+  }
+
+  TEST_CASE("nothing is dropped within the limit") {
+    CHECK_FALSE(rung_to_drop(k_rungs, 3).has_value());
+    CHECK_FALSE(rung_to_drop({}, 0).has_value());
+  }
+
+  TEST_CASE("the rung that saves least is dropped, and never the last one") {
+    CHECK(rung_to_drop(std::array<Rung, 4>{{{1, 1.0}, {2, 1.1}, {3, 1.2}, {4, 3.0}}}, 3) == 1);
+    CHECK(rung_to_drop(std::array<Rung, 4>{{{1, 0.1}, {2, 1.0}, {3, 2.0}, {4, 2.01}}}, 3) == 2);
+    CHECK(rung_to_drop(std::array<Rung, 2>{{{1, 1.0}, {2, 1.0}}}, 1) == 0);
+    CHECK_FALSE(rung_to_drop(std::array<Rung, 1>{{{1, 1.0}}}, 0).has_value());
+  }
+}
