@@ -92,9 +92,18 @@ def with_pfast(folder: Path) -> Path:
             if not (package / name).exists():
                 (package / name).symlink_to(path)
         metadata.mkdir(exist_ok=True)
-        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pfast\nVersion: 0\n")
-        (metadata / "entry_points.txt").write_text("[pytest11]\n" + _entry_point() + "\n")
+        _write_if_other(metadata / "METADATA", "Metadata-Version: 2.1\nName: pfast\nVersion: 0\n")
+        _write_if_other(metadata / "entry_points.txt", "[pytest11]\n" + _entry_point() + "\n")
     return folder
+
+
+def _write_if_other(path: Path, text: str) -> None:
+    """In one step: a pytest of another test may be reading it."""
+    if path.exists() and path.read_text() == text:
+        return
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)
 
 
 def _entry_point() -> str:
