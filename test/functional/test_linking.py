@@ -46,6 +46,9 @@ SUITE = {
     "tests/test_b.py": "def test_b(): pass\n",
 }
 
+#: What is built here is linked and called once: the compiler need not take its time.
+QUICK = ("-Doptimization=0", "-Ddebug=false")
+
 
 def tool(name: str) -> str:
     beside = Path(sys.executable).parent / name
@@ -77,7 +80,7 @@ def examples(request: pytest.FixtureRequest, installed: dict[str, str], tmp_path
         source = folder / name
         shutil.copytree(ROOT / "examples" / name, source)
         if request.param == "meson":
-            checked(tool("meson"), "setup", source / "build", source, env=installed)
+            checked(tool("meson"), "setup", *QUICK, source / "build", source, env=installed)
             checked(tool("ninja"), "-C", source / "build", env=installed)
         else:
             checked("cmake", "-S", source, "-B", source / "build", env=installed)
@@ -152,7 +155,7 @@ int main() {
 """)
     build = tmp_path / "build"
     only_here = {**os.environ, "PKG_CONFIG_PATH": ""}
-    said = checked(tool("meson"), "setup", build, tmp_path, "--force-fallback-for=pfcore", env=only_here)
+    said = checked(tool("meson"), "setup", *QUICK, build, tmp_path, "--force-fallback-for=pfcore", env=only_here)
     assert "libuv" not in said and "pybind11" not in said
     checked(tool("ninja"), "-C", build, env=only_here)
     done = subprocess.run([build / "reads"], input=pickle.dumps([1, "a"]), capture_output=True)
