@@ -269,6 +269,7 @@ def test_the_number_of_workers_is_the_programs(api: Api) -> None:
     assert done.code == 1 and "ValueError: pfast: " in done.err and "pfast.toml" in done.err, done
 
 
+@pytest.mark.skipif(bool(os.environ.get("PFAST_TEST_EXECUTABLE")), reason="an installed pfast is beside its interpreter")
 def test_the_program_is_not_there(api: Api) -> None:
     done = api.python_("import pfast\npfast.default_workers()", {"PFAST_EXECUTABLE": ""})
     assert done.code == 1 and "FileNotFoundError: the program pfast is not in " in done.err and "PFAST_EXECUTABLE" in done.err, done
