@@ -16,6 +16,7 @@ constexpr std::int64_t k_most_memory_mib = std::int64_t{1} << 40;
 constexpr std::int64_t k_max_retries = 1000;
 constexpr std::int64_t k_max_restarts = 1'000'000;
 constexpr std::int64_t k_nicest = 19;
+constexpr std::int64_t k_most_checkpoints = 100;
 
 // Python takes "1_000": an underscore between digits. nullopt: no number for Python either.
 std::optional<std::string> without_underscores(std::string_view text) {
@@ -151,6 +152,8 @@ const std::vector<SettingKey>& setting_keys() {
       {"memory-floor", "MEMORY_FLOOR", "a number of MiB, 0 for none",
        [](Settings& settings, const RawValue& value) { return assign_whole(settings.memory_floor_mib, value, k_most_memory_mib); }},
       {"memory", "MEMORY", "a number of MiB, 0 for half of the machine's", assign_memory},
+      {"checkpoints", "CHECKPOINTS", "a number from 0 to 100, 0 for none",
+       [](Settings& settings, const RawValue& value) { return assign_whole(settings.checkpoints, value, k_most_checkpoints); }},
       {"retry-delay", "RETRY_DELAY", "a number of seconds, 0 for none", assign_retry_delay},
       {"flaky", "FLAKY", "\"pass\" or \"fail\"",
        [](Settings& settings, const RawValue& value) { return assign_choice(settings.flaky, value, {"pass", "fail"}); }},

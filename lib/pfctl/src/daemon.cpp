@@ -68,17 +68,6 @@ std::optional<struct rlimit> raise_descriptor_limit() {
   return before;
 }
 
-// PFAST_CHECKPOINTS of whoever started the daemon: how many a generation keeps at most, 0 for none.
-std::size_t most_checkpoints() {
-  constexpr long k_default = 0;   // until an edit of a file that was collected before is at least as fast as without them everywhere
-  constexpr long k_most = 100;
-  const char* const text = std::getenv("PFAST_CHECKPOINTS");
-  char* rest = nullptr;
-  const long number = text != nullptr ? std::strtol(text, &rest, 10) : k_default;
-  const bool is_number = text == nullptr || (rest != text && *rest == '\0');
-  return static_cast<std::size_t>(is_number ? std::clamp(number, 0L, k_most) : k_default);
-}
-
 ServerSettings server_settings(const DaemonOptions& options) {
   ServerSettings settings;
   settings.address = options.address.socket_path();
@@ -92,7 +81,7 @@ ServerSettings server_settings(const DaemonOptions& options) {
   settings.pool.max_bytes = options.memory_bytes > 0 ? options.memory_bytes : machine_memory_bytes() / 2;
   settings.pool.scope_all = options.scope_all;
   settings.pool.session_plugins = options.session_plugins;
-  settings.pool.checkpoints = most_checkpoints();
+  settings.pool.checkpoints = options.checkpoints;
   settings.pool.nofile = raise_descriptor_limit();
   settings.run.default_workers = options.default_workers;
   if (settings.run.default_workers == 0) settings.run.default_workers = static_cast<std::size_t>(std::max(1, default_worker_count()));

@@ -87,7 +87,7 @@ void Generation::send_order() {
   request.umask = plan_.umask;
   request.spare = !plan_.single_use;
   std::optional<core::LadderRequest> ladder;
-  if (plan_.checkpoints > 0) ladder = core::LadderRequest{plan_.hot};
+  if (plan_.checkpoints > 0) ladder.emplace();
   process_->boot(request, ladder);
 }
 

@@ -53,9 +53,8 @@ Checkpoints& Checkpoints::instance() noexcept {
   return checkpoints;
 }
 
-void Checkpoints::begin(std::optional<core::LadderRequest> wanted) {
+void Checkpoints::begin(const std::optional<core::LadderRequest>& wanted) {
   wanted_ = wanted.has_value();
-  if (wanted) hot_ = std::move(wanted->hot);
   daemon_ = ::getppid();
   output_ = key_of(2);
   if (const char* text = std::getenv(k_gap_variable)) fixed_gap_s_ = std::atof(text) / 1000;

@@ -28,9 +28,7 @@ class Checkpoints {
   static Checkpoints& instance() noexcept;
 
   // In the process that begins to collect, while descriptor 2 is still what the daemon gave it. nullopt: none is made.
-  void begin(std::optional<core::LadderRequest> wanted);
-  // Test files that are likely to be edited next.
-  [[nodiscard]] const core::OsStrings& hot() const noexcept { return hot_; }
+  void begin(const std::optional<core::LadderRequest>& wanted);
   [[nodiscard]] bool wanted() const noexcept { return wanted_; }
   // Collection is over, or this process is not one that collects.
   void end() noexcept { wanted_ = false; }
@@ -51,7 +49,6 @@ class Checkpoints {
   [[nodiscard]] double work_s() const noexcept;
 
   bool wanted_ = false;
-  core::OsStrings hot_;
   pid_t daemon_ = 0;                        // parent of every forkserver and of every checkpoint
   FileKey output_{};                        // the pipe that stdout and stderr are
   double work_before_s_ = 0;                // processor time of the processes that this one is a fork of

@@ -306,10 +306,7 @@ inline core::BootRequest sample(core::BootRequest message) {
   return message;
 }
 
-inline core::LadderRequest sample(core::LadderRequest message) {
-  message.hot = {"/suite/test_caf\xe9.py"};
-  return message;
-}
+inline core::LadderRequest sample(core::LadderRequest message) { return message; }
 
 inline core::LadderReady sample(core::LadderReady message) {
   message.input_marks = {0, 1};

@@ -41,8 +41,9 @@ TEST_SUITE("pfctl/config") {
     scratch.file("pyproject.toml",
                  "[project]\nname = 'x'\n[tool.pfast]\nworkers = 3\ndist = 'loadfile'\nreporter = 'pytest'\nttl = 1.5\n"
                  "boot-timeout = 300\nmemory = 2048\ntimeout = 30\nretries = 2\nscope = 'all'\nstart-method = 'fork'\npython = '.venv'\n"
-                 "max-worker-restart = 3\nnice = 5\nmemory-floor = 100\n");
+                 "max-worker-restart = 3\nnice = 5\nmemory-floor = 100\ncheckpoints = 12\n");
     const Settings settings = load(scratch);
+    CHECK(settings.checkpoints == 12);
     CHECK(settings.workers == 3);
     CHECK(settings.dist == "loadfile");
     CHECK(settings.reporter == "pytest");
@@ -98,7 +99,7 @@ TEST_SUITE("pfctl/config") {
         {"timeout = -1", "0 for none"},               {"retries = [1]", "an array"},  {"scope = 'some'", "\"asked\""},
         {"python = ''", "the path"},                  {"start-method = 'thread'", "\"forkserver\""},
         {"nice = 20", "0 to 19"},                     {"nice = -1", "0 to 19"},       {"memory-floor = -1", "0 for none"},
-        {"max-worker-restart = 'many'", "a number"},
+        {"max-worker-restart = 'many'", "a number"},  {"checkpoints = 101", "0 to 100"},
         {"reporter = {a = 1}", "a table"},            {"ttl = 1979-05-27", "a date"}, {"start_method = 'fork'", "unknown key"},
     };
     for (const Case& each : cases) {

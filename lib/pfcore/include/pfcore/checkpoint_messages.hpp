@@ -15,7 +15,6 @@ namespace pf::core {
 // Ahead of a BootRequest: leave checkpoints behind while collecting.
 struct LadderRequest {
   static constexpr std::string_view k_type = "ladder";
-  OsStrings hot;                 // test files that are likely to be edited next: collected behind all others
 };
 
 // Ahead of a BootReady.

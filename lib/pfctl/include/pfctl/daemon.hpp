@@ -22,6 +22,7 @@ struct DaemonOptions {
   Milliseconds boot_deadline{120000};
   std::int64_t memory_bytes = 0;         // that its paused generations may hold together; 0 = half of the machine's
   std::size_t default_workers = 0;       // 0 = what the machine is good for
+  std::size_t checkpoints = 0;           // settings
   bool scope_all = false;                // settings: scope = "all"
   std::vector<std::string> session_plugins;   // settings
   std::int64_t companion = 0;            // a child of this process that lives on beside the daemon; 0 = none

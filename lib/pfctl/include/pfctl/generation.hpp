@@ -51,7 +51,6 @@ struct BootPlan {
   bool single_use = false;                  // for the run that it is booted for and no other (start method "fork")
   std::optional<std::int64_t> replaces;     // the generation that it succeeds
   std::size_t checkpoints = 0;              // that are kept of it; 0 = none are made
-  core::OsStrings hot;                      // see LadderRequest
   std::shared_ptr<const ResumePlan> resume; // a boot that comes to nothing this way begins anew
   std::shared_ptr<const BootPlan> rest;     // of a generation before, which had collected more: to be made again behind this one
 };

@@ -53,7 +53,7 @@ struct PoolSettings {
   std::int64_t max_bytes = 0;               // resident memory of all forkservers; 0 = any
   std::vector<std::string> session_plugins;   // import_options.hpp
   bool scope_all = false;
-  std::size_t checkpoints = 12;             // that a generation keeps at most; 0 = none
+  std::size_t checkpoints = 0;              // that a generation keeps at most; 0 = none
   std::optional<struct rlimit> nofile;      // see ForkserverSpec
 };
 
