@@ -243,3 +243,40 @@ ENDS_BADLY = {
     "conftest raises": {"conftest.py": "raise RuntimeError('no')\n"},
     "failing test": {"test_fails.py": "def test_f(): assert 0\n"},
 }
+
+#: A test of each outcome, for what pytest-fast is compared by.
+SIX = {
+    "pytest.ini": "[pytest]\nmarkers = slow: takes long\n",
+    "test_six.py": """
+        import time
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            raise ValueError("broken fixture")
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_number(n):
+            print("number", n)
+            assert n != 1
+
+        def test_error(broken):
+            pass
+
+        def test_skipped():
+            pytest.skip("not today")
+
+        @pytest.mark.xfail
+        def test_xfailed():
+            assert 0
+
+        @pytest.mark.xfail
+        def test_xpassed():
+            pass
+
+        @pytest.mark.slow
+        def test_slow():
+            time.sleep(0.01)
+            print("from the test")
+    """,
+}

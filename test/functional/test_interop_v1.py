@@ -15,6 +15,7 @@ import pytest
 from harness import Case, Finished
 from predecessor import Predecessor
 from processes import alive, wait_until
+from suites_of_tests import SIX
 
 SERVED = "pytest-fast -> pfast serve"
 CLIENT = "pfast -> pytest-fast --serve"
@@ -22,38 +23,7 @@ CLIENT = "pfast -> pytest-fast --serve"
 CELLS: dict[tuple[str, str], str] = {}
 
 SUITE = {
-    "pytest.ini": "[pytest]\nmarkers = slow: takes long\n",
-    "test_six.py": """
-        import os, pathlib, time
-        import pytest
-
-        @pytest.fixture
-        def broken():
-            raise ValueError("broken fixture")
-
-        @pytest.mark.parametrize("n", range(3))
-        def test_number(n):
-            assert n != 1
-
-        def test_error(broken):
-            pass
-
-        def test_skipped():
-            pytest.skip("not today")
-
-        @pytest.mark.xfail
-        def test_xfailed():
-            assert 0
-
-        @pytest.mark.xfail
-        def test_xpassed():
-            pass
-
-        @pytest.mark.slow
-        def test_slow():
-            time.sleep(0.01)
-            print("from the test")
-    """,
+    **SIX,
     "sub/test_gated.py": """
         import pathlib, time
 

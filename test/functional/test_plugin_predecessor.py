@@ -15,39 +15,10 @@ import pytest
 from harness import Case, Finished, Running
 from plugin_environment import fast_environment, predecessor_environment
 from processes import alive, wait_until
+from suites_of_tests import SIX
 
 SUITE = {
-    "pytest.ini": "[pytest]\nmarkers = slow: takes long\n",
-    "test_six.py": """
-        import pytest
-
-        @pytest.fixture
-        def broken():
-            raise ValueError("broken fixture")
-
-        @pytest.mark.parametrize("n", range(3))
-        def test_number(n):
-            print("number", n)
-            assert n != 1
-
-        def test_error(broken):
-            pass
-
-        def test_skipped():
-            pytest.skip("not today")
-
-        @pytest.mark.xfail
-        def test_xfailed():
-            assert 0
-
-        @pytest.mark.xfail
-        def test_xpassed():
-            pass
-
-        @pytest.mark.slow
-        def test_slow():
-            pass
-    """,
+    **SIX,
     "sub/test_pid.py": """
         import os, pathlib
 

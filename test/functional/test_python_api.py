@@ -16,40 +16,8 @@ from harness import SUPPORT, Case, Finished, Running
 from plugin_environment import environment_with, predecessor_environment
 from processes import alive, wait_until
 from python_package import SOURCE, stage_package
+from suites_of_tests import SIX
 
-SUITE = {
-    "pytest.ini": "[pytest]\nmarkers = slow: takes long\n",
-    "test_six.py": """
-        import time
-        import pytest
-
-        @pytest.fixture
-        def broken():
-            raise ValueError("broken fixture")
-
-        @pytest.mark.parametrize("n", range(3))
-        def test_number(n):
-            assert n != 1
-
-        def test_error(broken):
-            pass
-
-        def test_skipped():
-            pytest.skip("not today")
-
-        @pytest.mark.xfail
-        def test_xfailed():
-            assert 0
-
-        @pytest.mark.xfail
-        def test_xpassed():
-            pass
-
-        @pytest.mark.slow
-        def test_slow():
-            time.sleep(0.01)
-    """,
-}
 GATED = {
     "test_gated.py": """
         import pathlib, time
@@ -98,7 +66,7 @@ class Api:
 
 @pytest.fixture
 def api(case: Case) -> Iterator[Api]:
-    case.write(SUITE)
+    case.write(SIX)
     yield Api(case)
     (case.project / "gate").unlink(missing_ok=True)
 
