@@ -74,6 +74,8 @@ def main(argv: list[str]) -> int:
 
         try:
             boots = [cold_boot_s(one) for _ in range(3)]
+            one.stop()
+            one.warm()  # with the suite's own arguments, so that its first conftest is the one of the runs, too
             watcher = subprocess.Popen([str(program)], env=one.pfast_env, cwd=one.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(2.2)
             contenders = [one.pfast(arguments.test, name="warm, no edit"), one.pfast(arguments.test, name="after edit and ready", before=edit_and_wait)]

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <pfctl/input_memory.hpp>
+
 namespace pf::ctl {
 namespace {
 
@@ -13,9 +15,11 @@ constexpr Milliseconds k_again{100};
 
 }  // namespace
 
-InputWatch::InputWatch(Loop& loop, std::shared_ptr<const InputSet> inputs, Milliseconds poll, Handler on_look)
+InputWatch::InputWatch(Loop& loop, std::shared_ptr<const InputSet> inputs, std::shared_ptr<InputMemory> memory, Milliseconds poll,
+                       Handler on_look)
     : loop_(loop),
       inputs_(std::move(inputs)),
+      memory_(std::move(memory)),
       poll_(std::max(poll, Milliseconds(1))),
       on_look_(std::move(on_look)),
       news_(loop),
@@ -41,29 +45,31 @@ void InputWatch::look(bool touched) {
   touched_ = touched;
   struct Job {
     InputLook look;
+    std::vector<std::string> missed;
     std::string problem;
     core::UniqueFd descriptor;
   };
   auto job = std::make_shared<Job>();
   loop_.queue_work(
-      [inputs = inputs_, job] {
-        job->look = inputs->look(k_changes_named);
+      [inputs = inputs_, memory = memory_, first = !looked_, job] {
+        if (first && memory) job->missed = inputs->meet(*memory, k_changes_named);
+        job->look = inputs->look(k_changes_named, memory.get());
         if (auto copy = inputs->news_descriptor()) job->descriptor = std::move(*copy);
         else job->problem = copy.error().message;
         if (!job->descriptor.valid() && job->problem.empty()) job->problem = inputs->watch_problem();
       },
       [self = self_, job] {
-        if (*self != nullptr) (*self)->on_looked(job->look, std::move(job->problem), std::move(job->descriptor));
+        if (*self != nullptr) (*self)->on_looked(job->look, job->missed, std::move(job->problem), std::move(job->descriptor));
       });
 }
 
-void InputWatch::on_looked(const InputLook& look, std::string problem, core::UniqueFd descriptor) {
+void InputWatch::on_looked(const InputLook& look, const std::vector<std::string>& missed, std::string problem, core::UniqueFd descriptor) {
   problem_ = std::move(problem);
   const bool touched = touched_ || (looked_ && look.fingerprint != fingerprint_);
   fingerprint_ = look.fingerprint;
   looked_ = true;
   wait_for_news(std::move(descriptor));
-  on_look_(look, touched);                 // may destroy this object
+  on_look_(look, touched, missed);                 // may destroy this object
 }
 
 // A new copy after every look: the watch may be another one. What happened since the look is in its queue.

@@ -12,6 +12,7 @@
 
 #include <pfcore/input_identity.hpp>
 #include <pfcore/unique_fd.hpp>
+#include <pfctl/input_memory.hpp>
 
 #include "file_watch.hpp"
 
@@ -90,6 +91,7 @@ struct InputSet::State {
   // The first change among the suspects; goes on until `changed` has `most`.
   std::optional<std::string> compare_contents(Findings& findings, std::int64_t now_ns, std::size_t most = 0);
   void prove();
+  void remember(const std::vector<std::uint32_t>& changed, std::size_t most, InputMemory& memory) const;
   [[nodiscard]] std::string reason(Verdict verdict, const Input& input) const;
   [[nodiscard]] std::string_view folder_of(std::uint32_t index) const {
     return std::string_view(inputs[index].file.path).substr(0, inputs[index].name);
@@ -248,7 +250,7 @@ std::optional<std::string> InputSet::file_change_at(SystemTime now) const {
   return std::nullopt;
 }
 
-InputLook InputSet::look(std::size_t most) const {
+InputLook InputSet::look(std::size_t most, InputMemory* memory) const {
   const std::lock_guard lock(state_->mutex);
   State& state = *state_;
   state.proved = false;
@@ -262,8 +264,28 @@ InputLook InputSet::look(std::size_t most) const {
     if (!look.change) look.change = std::move(change);
   }
   for (const std::uint32_t index : findings.changed) look.paths.push_back(state.inputs[index].file.path);
+  if (memory != nullptr) state.remember(findings.changed, most, *memory);
   if (!look.change) state.prove();
   return look;
+}
+
+void InputSet::State::remember(const std::vector<std::uint32_t>& changed, std::size_t most, InputMemory& memory) const {
+  if (changed.size() >= most) return memory.forget();
+  for (const bool hashed : {false, true}) {          // of a path that is recorded twice the content has the last word
+    for (const std::uint32_t index : changed) {
+      const core::InputFile& file = inputs[index].file;
+      if (file.content_hash.empty() == hashed) continue;
+      memory.set(file, is_folder(file) ? core::hash_listing(file.path) : core::hash_file(file.path));
+    }
+  }
+}
+
+std::vector<std::string> InputSet::meet(InputMemory& memory, std::size_t most) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<const core::InputFile*> files;
+  files.reserve(state_->inputs.size());
+  for (const Input& input : state_->inputs) files.push_back(&input.file);
+  return memory.meet(files, most);
 }
 
 core::Result<core::UniqueFd> InputSet::news_descriptor() const {

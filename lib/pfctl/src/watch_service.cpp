@@ -261,7 +261,8 @@ void WatchService::watch_sources(SourceTree tree) {
 }
 
 void WatchService::wait_for_sources() {
-  sources_ = std::make_unique<InputWatch>(loop_, tree_.inputs(seen_), options_.poll, [this](const InputLook& look, bool touched) { on_sources(look, touched); });
+  const auto handler = [this](const InputLook& look, bool touched, const auto&) { on_sources(look, touched); };
+  sources_ = std::make_unique<InputWatch>(loop_, tree_.inputs(seen_), nullptr, options_.poll, handler);
   sources_->start();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <pfctl/connection.hpp>
+#include <pfctl/input_memory.hpp>
 
 namespace pf::ctl {
 
@@ -20,7 +21,9 @@ void Watchers::add(Connection& connection, const core::WatchRequest& request) {
 }
 
 void Watchers::remove(std::int64_t connection_id) {
-  if (watchers_.erase(connection_id) > 0 && watchers_.empty()) watched_.clear();
+  if (watchers_.erase(connection_id) == 0 || !watchers_.empty()) return;
+  watched_.clear();
+  memory_.reset();
 }
 
 bool Watchers::keep_daemon() const {
@@ -48,24 +51,27 @@ void Watchers::drop_gone() {
 
 void Watchers::sync() {
   if (watchers_.empty()) return;
+  if (!memory_) memory_ = std::make_shared<InputMemory>();
   for (const auto& one : pool_.watchables()) {
     if (watched_.contains(one.id)) continue;
     Watched& added = watched_[one.id];
-    added.watch = std::make_unique<InputWatch>(loop_, one.inputs, poll(), [this, id = one.id](const InputLook& look, bool touched) {
-      on_look(id, look, touched);
-    });
+    const auto handler = [this, id = one.id](const InputLook& look, bool touched, const std::vector<std::string>& missed) {
+      on_look(id, look, touched, missed);
+    };
+    added.watch = std::make_unique<InputWatch>(loop_, one.inputs, memory_, poll(), handler);
     added.watch->start();
   }
   tell_later();
 }
 
-void Watchers::on_look(std::int64_t id, const InputLook& look, bool touched) {
+void Watchers::on_look(std::int64_t id, const InputLook& look, bool touched, const std::vector<std::string>& missed) {
   const auto found = watched_.find(id);
   if (found == watched_.end()) return;
   Watched& watched = found->second;
   std::string seen = look.change.value_or("");
-  if (watched.looked ? seen != watched.seen || look.paths != watched.changed : !seen.empty()) {
+  if (!missed.empty() || (watched.looked ? seen != watched.seen || look.paths != watched.changed : !seen.empty())) {
     ++serial_;
+    news_.insert(missed.begin(), missed.end());
     // Also what is again as it was: its generation may be gone by the time that this is told.
     news_.insert(look.paths.begin(), look.paths.end());
     news_.insert(watched.changed.begin(), watched.changed.end());

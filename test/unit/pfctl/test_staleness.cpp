@@ -332,4 +332,31 @@ TEST_SUITE("pfctl/staleness") {
     for (int i = 0; i < 10; ++i) std::filesystem::remove_all(scratch / ("d" + std::to_string(i)));
     CHECK(inputs.file_change() == "deleted: d0/f0");
   }
+
+  TEST_CASE("the first input in the order of recording that is not what it was") {
+    const Scratch scratch;
+    std::vector<std::string> files;
+    for (const char* name : {"z.py", "a.py", "m.py"}) files.push_back(scratch.file(name, "x"));
+    const InputSet inputs = settled({hashed(files[0]), hashed(files[1]), hashed(files[2]), bare(scratch / "none.py"), hashed(scratch.path())}, scratch);
+    CHECK_FALSE(inputs.first_changed());
+    scratch.file("m.py", "x");                         // touched
+    CHECK_FALSE(inputs.first_changed());
+    scratch.file("m.py", "y");
+    CHECK(inputs.first_changed() == 2);
+    scratch.file("none.py");
+    CHECK(inputs.first_changed() == 2);
+    std::filesystem::remove(files[1]);
+    CHECK(inputs.first_changed() == 1);
+    scratch.file("z.py", "longer");
+    CHECK(inputs.first_changed() == 0);
+    // Nothing was learnt: what is again as it was is so.
+    scratch.file("z.py", "x");
+    scratch.file("a.py", "x");
+    scratch.file("m.py", "x");
+    CHECK(inputs.first_changed() == 3);
+    std::filesystem::remove(scratch / "none.py");
+    CHECK_FALSE(inputs.first_changed());
+    scratch.file("new.py");
+    CHECK(inputs.first_changed() == 4);
+  }
 }

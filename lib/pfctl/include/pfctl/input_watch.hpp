@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <pfcore/unique_fd.hpp>
 
@@ -18,11 +19,12 @@ inline constexpr std::size_t k_changes_named = 64;
 
 class InputWatch {
  public:
-  // `touched`: something happened since the last look; the first one does not know of anything.
-  using Handler = std::function<void(const InputLook& look, bool touched)>;
+  // `touched`: something happened since the last look; the first one does not know of anything. `missed`: inputs that were read as
+  // something else than whoever looked before was told; with the first look only.
+  using Handler = std::function<void(const InputLook& look, bool touched, const std::vector<std::string>& missed)>;
 
-  // `poll`: between two looks where there is nobody who tells.
-  InputWatch(Loop& loop, std::shared_ptr<const InputSet> inputs, Milliseconds poll, Handler on_look);
+  // `poll`: between two looks where there is nobody who tells. `memory`: of all that are watched for the same reason; may be null.
+  InputWatch(Loop& loop, std::shared_ptr<const InputSet> inputs, std::shared_ptr<InputMemory> memory, Milliseconds poll, Handler on_look);
   InputWatch(const InputWatch&) = delete;
   InputWatch& operator=(const InputWatch&) = delete;
   ~InputWatch();
@@ -36,11 +38,12 @@ class InputWatch {
   void on_readable();
   void on_time();
   void look(bool touched);
-  void on_looked(const InputLook& look, std::string problem, core::UniqueFd descriptor);
+  void on_looked(const InputLook& look, const std::vector<std::string>& missed, std::string problem, core::UniqueFd descriptor);
   void wait_for_news(core::UniqueFd descriptor);
 
   Loop& loop_;
   std::shared_ptr<const InputSet> inputs_;
+  std::shared_ptr<InputMemory> memory_;
   Milliseconds poll_;
   Handler on_look_;
   core::UniqueFd descriptor_;

@@ -19,6 +19,8 @@ namespace pf::ctl {
 
 using SystemTime = std::chrono::system_clock::time_point;
 
+class InputMemory;
+
 // What an InputSet is made of, and how it is checked.
 struct InputSummary {
   std::size_t inputs = 0;
@@ -70,7 +72,9 @@ class InputSet {
   // True when the watch alone says that all inputs are what they were: under 1 ms, waits for nobody. False says nothing.
   [[nodiscard]] bool is_certainly_unchanged() const;
   // As file_change(), and names up to `most` changed inputs; starts a watch again that was lost. Any thread.
-  [[nodiscard]] InputLook look(std::size_t most) const;
+  [[nodiscard]] InputLook look(std::size_t most, InputMemory* memory = nullptr) const;
+  // Up to `most` inputs that this generation read as something else than what `memory` has of them; it has them then. Any thread.
+  [[nodiscard]] std::vector<std::string> meet(InputMemory& memory, std::size_t most) const;
   // Readable when something may have happened to an input since take_news(); a copy, which stays good when the watch is lost.
   // Nothing: there is no watch, see watch_problem(). Errors: system.
   [[nodiscard]] core::Result<core::UniqueFd> news_descriptor() const;

@@ -51,7 +51,7 @@ class Watchers {
   };
 
   void drop_gone();
-  void on_look(std::int64_t id, const InputLook& look, bool touched);
+  void on_look(std::int64_t id, const InputLook& look, bool touched, const std::vector<std::string>& missed);
   void tell_later();
   void tell();
   [[nodiscard]] core::WatchState state() const;
@@ -62,6 +62,7 @@ class Watchers {
   GenerationPool& pool_;
   std::map<std::int64_t, Watcher> watchers_;       // by connection
   std::map<std::int64_t, Watched> watched_;        // by GenerationPool::Watchable::id
+  std::shared_ptr<InputMemory> memory_;
   std::int64_t serial_ = 0;
   std::set<std::string> news_;                     // paths that serial_ was counted up for since the last state
   bool touched_ = false;
