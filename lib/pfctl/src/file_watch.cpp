@@ -1,16 +1,9 @@
 #include "file_watch.hpp"
 
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <utility>
@@ -20,17 +13,10 @@
 namespace pf::ctl {
 namespace {
 
-constexpr std::uint32_t k_comings = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
-constexpr std::uint32_t k_changes = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
-constexpr std::uint32_t k_own_end = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_Q_OVERFLOW;
 // /tmp is looked through for a pytest.ini: a folder of strangers whose every event would be heard.
 constexpr std::size_t k_few_absent = 8;
 // Each takes a watch of its own. They are looked at in any case: only whoever waits for news misses those over it.
 constexpr std::size_t k_followed = 256;
-
-// Local ones of Linux, whose every change goes through this kernel.
-constexpr std::array<long, 8> k_telling_file_systems{EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
-                                                     F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, RAMFS_MAGIC, 0x2FC12FC1 /* ZFS */};
 
 std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>{}(name); }
 
@@ -55,42 +41,33 @@ void await_folder(std::string folder, std::map<std::string, Wanted>& wanted) {
 
 }  // namespace
 
-bool FileWatch::tells_of_changes(const std::string& folder) {
-  struct statfs info {};
-  if (::statfs(folder.c_str(), &info) != 0) return false;
-  return std::find(k_telling_file_systems.begin(), k_telling_file_systems.end(), static_cast<long>(info.f_type)) !=
-         k_telling_file_systems.end();
-}
+bool FileWatch::tells_of_changes(const std::string& folder) { return ChangeQueue::tells_of_changes(folder); }
 
 // A link, or a file that has another name elsewhere, changes without a word in this folder.
-void FileWatch::sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names) {
+core::Status FileWatch::sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names) {
   names.push_back(hash_of(path.text.substr(path.name)));
   struct stat info {};
   const bool there = ::lstat(std::string(path.text).c_str(), &info) == 0;
-  if (there && (S_ISLNK(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink > 1) || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))) {
-    unwatched_.push_back(index);
-    if (path.followed) follow(std::string(path.text));
-  }
+  const bool elsewhere = there && (S_ISLNK(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink > 1) || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)));
+  if (elsewhere) unwatched_.push_back(index);
+  if (elsewhere && path.followed && (followed_.size() < k_followed || !ChangeQueue::k_folders_tell_of_files)) (void)follow(std::string(path.text));
+  if (!elsewhere && there && S_ISREG(info.st_mode) && !ChangeQueue::k_folders_tell_of_files) return follow(std::string(path.text));
+  return core::ok_status();
 }
 
 // By its inode, through whatever name it is written to; its end is told as a change, too.
-void FileWatch::follow(const std::string& path) {
-  if (followed_.size() >= k_followed) return;
-  const int id = ::inotify_add_watch(fd_.get(), path.c_str(), k_changes | IN_DELETE_SELF | IN_MOVE_SELF);
-  if (id < 0) return;
-  followed_.insert(std::upper_bound(followed_.begin(), followed_.end(), id), id);
+core::Status FileWatch::follow(const std::string& path) {
+  auto id = queue_.add_file(path);
+  if (!id) return std::move(id).error();
+  followed_.insert(std::upper_bound(followed_.begin(), followed_.end(), *id), *id);
+  return core::ok_status();
 }
 
-core::Result<core::UniqueFd> FileWatch::copy_descriptor() const {
-  core::UniqueFd copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy.valid()) return core::Error::from_errno("watch files", errno);
-  return copy;
-}
+core::Result<core::UniqueFd> FileWatch::copy_descriptor() const { return queue_.copy_descriptor(); }
 
 core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const std::vector<std::uint32_t>& by_folder) {
   FileWatch watch;
-  watch.fd_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!watch.fd_.valid()) return core::Error::from_errno("watch files (fs.inotify.max_user_instances)", errno);
+  if (auto opened = watch.queue_.open(); !opened) return std::move(opened).error();
   std::map<std::string, Wanted> wanted;
   std::vector<std::string> missing;                // folders
   for (std::size_t begin = 0; begin < by_folder.size();) {
@@ -108,8 +85,12 @@ core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const s
       const std::uint32_t index = by_folder[at];
       const Path& path = paths[index];
       if (path.folder) wanted[std::string(path.text)].listed = true;
-      if (!exists || only_absent) watch.unwatched_.push_back(index);
-      else watch.sort_out(path, index, wanted[folder.size() > 1 ? folder.substr(0, folder.size() - 1) : folder].names);
+      if (!exists || only_absent) {
+        watch.unwatched_.push_back(index);
+        continue;
+      }
+      Wanted& in_folder = wanted[folder.size() > 1 ? folder.substr(0, folder.size() - 1) : folder];
+      if (auto sorted = watch.sort_out(path, index, in_folder.names); !sorted) return std::move(sorted).error();
     }
     begin = end;
   }
@@ -128,8 +109,9 @@ core::Result<FileWatch> FileWatch::start(const std::vector<Path>& paths, const s
 
 core::Status FileWatch::add_folder(std::string path, std::vector<std::uint64_t> names, bool listed) {
   Folder folder;
-  folder.id = ::inotify_add_watch(fd_.get(), path.c_str(), k_comings | k_changes | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
-  if (folder.id < 0) return core::Error::from_errno("watch " + path + " (fs.inotify.max_user_watches)", errno);
+  auto id = queue_.add_folder(path);
+  if (!id) return std::move(id).error();
+  folder.id = *id;
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return core::Error::from_errno("watch " + path, errno);
   const bool known_device = std::any_of(folders_.begin(), folders_.end(), [&](const Folder& one) { return one.dev == info.st_dev; });
@@ -160,40 +142,29 @@ bool FileWatch::still_lead_here() const {
 }
 
 FileWatch::News FileWatch::read_events() {
-  alignas(struct inotify_event) std::array<char, 16384> buffer;
   News news = News::none;
-  for (;;) {
-    const ssize_t got = ::read(fd_.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) return news;
-    if (got <= 0) return News::lost;
-    for (std::size_t at = 0; at + sizeof(struct inotify_event) <= static_cast<std::size_t>(got);) {
-      struct inotify_event event;
-      std::memcpy(&event, buffer.data() + at, sizeof event);
-      const char* const name = buffer.data() + at + sizeof event;
-      news = std::max(news, judge(event.wd, event.mask, {name, event.len > 0 ? ::strnlen(name, event.len) : 0}));
-      at += sizeof event + event.len;
-    }
-  }
+  const bool readable = queue_.read([&](const ChangeQueue::Event& event) { news = std::max(news, judge(event)); });
+  return readable ? news : News::lost;
 }
 
-FileWatch::News FileWatch::judge(int id, std::uint32_t mask, std::string_view name) const {
-  if (std::binary_search(followed_.begin(), followed_.end(), id)) return News::some;
-  if ((mask & k_own_end) != 0) return News::lost;
+FileWatch::News FileWatch::judge(const ChangeQueue::Event& event) const {
+  if (std::binary_search(followed_.begin(), followed_.end(), event.id)) return News::some;
+  if (event.kind == ChangeQueue::Event::Kind::ended) return News::lost;
   News news = News::lost;   // of a watch that is none of ours
   // Two paths to one folder share a watch.
   const auto before = [](const Folder& folder, int wanted) { return folder.id < wanted; };
-  for (auto folder = std::lower_bound(folders_.begin(), folders_.end(), id, before); folder != folders_.end() && folder->id == id; ++folder) {
+  for (auto folder = std::lower_bound(folders_.begin(), folders_.end(), event.id, before); folder != folders_.end() && folder->id == event.id;
+       ++folder) {
     if (news == News::lost) news = News::none;
-    if (concerns(*folder, mask, name)) news = News::some;
+    if (concerns(*folder, event)) news = News::some;
   }
   return news;
 }
 
-bool FileWatch::concerns(const Folder& folder, std::uint32_t mask, std::string_view name) {
-  if (name.empty()) return true;   // the folder itself: its mode, its owner
-  if (std::binary_search(folder.names.begin(), folder.names.end(), hash_of(name))) return true;
-  return folder.listed && (mask & k_comings) != 0 && !core::is_ignored_entry(name);
+bool FileWatch::concerns(const Folder& folder, const ChangeQueue::Event& event) {
+  if (event.name.empty()) return true;   // the folder itself: its mode, its owner; or nobody tells which entry it was
+  if (std::binary_search(folder.names.begin(), folder.names.end(), hash_of(event.name))) return true;
+  return folder.listed && event.kind == ChangeQueue::Event::Kind::entries && !core::is_ignored_entry(event.name);
 }
 
 }  // namespace pf::ctl

@@ -1,8 +1,8 @@
-// Has anything happened to a set of paths since the last look? inotify, read when somebody asks and never in between: an idle
+// Has anything happened to a set of paths since the last look? Asks the kernel (change_queue.hpp) when somebody asks and never in between: an idle
 // daemon is not woken by a busy checkout. Whoever wants to be woken polls a copy of the descriptor.
 //
 // It may only ever say "nothing" when that is certain. A write is in the queue before the write call returns, on the file
-// systems that report every change (a list: network and user space file systems are not on it). What inotify cannot see is
+// systems that report every change (a list: network and user space file systems are not on it). What the kernel does not tell is
 // looked at each time: whether a folder's path still leads to the folder that is watched (renames above it, links, mounts), and
 // the paths in unwatched(). It does not see two things: stores into a shared mapping after the file was closed, and a write
 // through a second name that a file got, outside of the watched folders, after the watch began.
@@ -16,6 +16,8 @@
 #include <pfcore/messages.hpp>
 #include <pfcore/result.hpp>
 #include <pfcore/unique_fd.hpp>
+
+#include "change_queue.hpp"
 
 namespace pf::ctl {
 
@@ -59,15 +61,15 @@ class FileWatch {
   };
 
   FileWatch() = default;
-  void follow(const std::string& path);
+  [[nodiscard]] core::Status follow(const std::string& path);
   [[nodiscard]] core::Status add_folder(std::string path, std::vector<std::uint64_t> names, bool listed);
-  void sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names);
+  [[nodiscard]] core::Status sort_out(const Path& path, std::uint32_t index, std::vector<std::uint64_t>& names);
   [[nodiscard]] bool still_lead_here() const;
   [[nodiscard]] News read_events();
-  [[nodiscard]] News judge(int id, std::uint32_t mask, std::string_view name) const;
-  [[nodiscard]] static bool concerns(const Folder& folder, std::uint32_t mask, std::string_view name);
+  [[nodiscard]] News judge(const ChangeQueue::Event& event) const;
+  [[nodiscard]] static bool concerns(const Folder& folder, const ChangeQueue::Event& event);
 
-  core::UniqueFd fd_;
+  ChangeQueue queue_;
   std::vector<Folder> folders_;           // sorted by id
   bool complete_ = true;
   std::vector<int> followed_;             // ids of watches of single files, sorted
