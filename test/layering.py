@@ -46,7 +46,7 @@ RULES = [
         "Python.h and pybind11 only in pfexec's sources and the plugin",
         "*",
         PYTHON_API,
-        except_in=("lib/pfexec/src/*", "frontends/plugin/*", "test/unit/pfexec/*"),
+        except_in=("lib/pfexec/src/*", "lib/pfexec/pch/*", "frontends/plugin/*", "test/unit/pfexec/*"),
     ),
     Rule(
         "fork() and vfork() only in fork.cpp",

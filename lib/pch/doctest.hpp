@@ -1,0 +1,4 @@
+// Precompiled for the unit tests.
+#include <doctest/doctest.h>
+
+#include "standard.hpp"

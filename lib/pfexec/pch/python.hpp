@@ -1,0 +1,2 @@
+// Precompiled: what talks to Python.
+#include <pybind11/pybind11.h>
