@@ -1,8 +1,8 @@
 #!/bin/sh
 # Everything from nothing: installs what is missing, builds, runs all tests. Last line: "N passed, N failed".
 #
-#   sh test/run.sh [PART...]     parts: unit layering functional conformance soak install, all by default; when named sanitizers (ASan with
-#                                UBSan, and TSan: long) and sanitizers-short (ASan with UBSan over a few files)
+#   sh test/run.sh [PART...]     parts: unit layering functional conformance soak install sanitizers-short (ASan with UBSan over a few files),
+#                                all by default; when named sanitizers (ASan with UBSan, and TSan, over most files: long)
 #
 # PFAST_TEST_PYTHON names the interpreter to build for and to test with, python3 by default.
 set -u
@@ -13,7 +13,7 @@ cd "$ROOT" || exit 1
 build=$ROOT/build
 venv=$build/test-venv
 logs=$build/test-logs
-parts=${*:-unit layering functional conformance soak install}
+parts=${*:-unit layering functional conformance soak install sanitizers-short}
 passed=0
 failed=0
 export PFAST_BUILD_DIR="$build"
@@ -43,6 +43,21 @@ part() {
   log=$logs/$(printf '%s' "$name" | tr ' /' '__').log
   { "$@"; echo $? >"$log.code"; } 2>&1 | tee "$log"
   count "$name" "$log" "$(cat "$log.code")"
+}
+
+# beside NAME COMMAND...: begins it, while others go on; one at a time. await_other shows its output and counts it.
+beside() {
+  other=$1
+  shift
+  other_log=$logs/$other.log
+  { "$@"; echo $? >"$other_log.code"; } >"$other_log" 2>&1 &
+}
+
+await_other() {
+  wait
+  say "$other"
+  cat "$other_log"
+  count "$other" "$other_log" "$(cat "$other_log.code")"
 }
 
 wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
@@ -165,13 +180,16 @@ configure_and_build "$build" -Doptimization=1 -Ddebug=false || { echo "the build
 wants unit && unit_tests "$build"
 wants layering && part layering "$venv/bin/python" test/layering.py
 wants functional && part functional functional test/functional
+# Most of it is waiting for what was killed; the compiler does the work in between.
+wants soak && beside soak "$venv/bin/python" test/soak/soak.py --pfast "$build/frontends/cli/pfast" --runs 500
 wants conformance && part conformance "$venv/bin/python" test/conformance/run.py --pfast "$build/frontends/cli/pfast" \
   --suites toolz,click --workers 1,2 --cache "$build/suites" --reuse-oracle
-wants soak && part soak "$venv/bin/python" test/soak/soak.py --pfast "$build/frontends/cli/pfast" --runs 500
 wants install && part "pip install" pip_install
 wants install && part "meson install" meson_install
 # shellcheck disable=SC2086
 wants sanitizers-short && { address_sanitizer "" $sanitized_few || build_failed; }
+wants soak && await_other
+# shellcheck disable=SC2086
 wants sanitizers && { address_sanitizer "test/unit/pfcore_tests test/unit/pfctl_tests" $sanitized_files || build_failed; }
 wants sanitizers && { thread_sanitizer $sanitized_files || build_failed; }
 

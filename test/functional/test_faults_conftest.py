@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from faults import Faults
 from harness import Case
 from processes import wait_until
 
+#: A shorter run is not looked at for edits in between (k_longest_unseen, 0.1 s).
+LOOKED_AT_S = 0.15
 #: What pytest itself tells.
 TOLD_BY_PYTEST = {
     "raises": "raise RuntimeError('no conftest today')",
@@ -99,6 +103,7 @@ def test_a_run_during_which_its_suite_was_broken(case: Case, options: list[str])
     with Faults(case) as faults:
         good = file.read_text()
         running = faults.start_waiting(*options)
+        time.sleep(LOOKED_AT_S)
         file.write_text(good + "\ndef (:\n")
         faults.open_gate()
         done = running.finish(60)
@@ -111,6 +116,7 @@ def test_an_edit_during_a_run_is_of_the_next_one(case: Case) -> None:
     file = case.project / "test_faults.py"
     with Faults(case, boots=True) as faults:
         running = faults.start_waiting()
+        time.sleep(LOOKED_AT_S)
         file.write_text(file.read_text() + "\ndef test_new(): assert 0\n")
         faults.open_gate()
         done = running.finish(60)

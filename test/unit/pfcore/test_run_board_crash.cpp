@@ -106,7 +106,8 @@ TEST_SUITE("pfcore/run_board") {
   TEST_CASE("with workers killed at random every item has one result or was running in a killed worker") {
     std::mt19937 random(11);
     int kills = 0;
-    for (int round = 0; round < 12; ++round) {
+    // On a busy machine the workers may be done before anybody is killed.
+    for (int round = 0; round < 12 || (kills <= 20 && round < 500); ++round) {
       Plan plan = round % 2 == 0 ? plan_of({40, 1, 7, 300, 2, 90, 1, 1, 160}) : plan_of({600});
       for (PlanRange& range : plan.ranges) {
         if (round % 3 == 2 || (round % 3 == 1 && range.begin % 2 == 0)) range.least_steal = k_never_cut;
