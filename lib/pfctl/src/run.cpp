@@ -281,6 +281,7 @@ void Run::tick() {
     fork_sent_ = now;
     return;
   }
+  if (looking_) return;                    // its session is over, and its processes leave: the verdict is a matter of that look
   state_->tick(now, paused_);
   after_event();
 }

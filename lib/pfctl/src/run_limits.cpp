@@ -236,7 +236,10 @@ void RunState::advance_silence(TimePoint now) {
     if (!look) continue;
     const RunEffects::Process process = effects_.look_at(slot.pid);
     if (process == RunEffects::Process::gone && controller_gone_) {
-      on_worker_exited(static_cast<std::int64_t>(i), slot.pid, SIGKILL, now);   // reaped by a controller that told nobody
+      if (!slot.gone_since) slot.gone_since = now;
+      if (now - *slot.gone_since >= setup_.times.silence) {
+        on_worker_exited(static_cast<std::int64_t>(i), slot.pid, SIGKILL, now);   // reaped by a controller that told nobody
+      }
       continue;
     }
     if (process != RunEffects::Process::stopped) slot.stopped_since.reset();
@@ -249,10 +252,10 @@ void RunState::advance_silence(TimePoint now) {
   }
   if (!look) return;
   const RunEffects::Process process = effects_.look_at(controller_pid_);
-  if (process != RunEffects::Process::zombie) controller_zombie_since_.reset();
-  else if (!controller_zombie_since_) controller_zombie_since_ = now;
-  const bool unreaped = controller_zombie_since_ && now - *controller_zombie_since_ >= setup_.times.silence;
-  if (process == RunEffects::Process::gone || unreaped) {
+  // A controller that has just left in order is gone, too: on a busy machine its last words are still to be read.
+  if (process != RunEffects::Process::zombie && process != RunEffects::Process::gone) controller_ended_since_.reset();
+  else if (!controller_ended_since_) controller_ended_since_ = now;
+  if (controller_ended_since_ && now - *controller_ended_since_ >= setup_.times.silence) {
     on_controller_exited(std::nullopt, now);   // its forkserver is stopped, or told nobody
   } else if (process == RunEffects::Process::stopped && stage_ != Stage::inline_run) {
     if (!controller_stopped_since_) controller_stopped_since_ = now;

@@ -511,6 +511,31 @@ TEST_SUITE("pfctl/run_state") {
     CHECK(scene.world.signalled({200, SIGKILL, true}));
   }
 
+  TEST_CASE("a controller that is gone is given a moment for its last words to be read") {
+    Scene scene(Scene::setup(1));
+    scene.select(2);
+    scene.start_worker(0, 200);
+    scene.run_to_end(0, 200);
+    scene.world.process = RunEffects::Process::gone;
+    scene.pass(900ms);
+    CHECK(scene.world.told<core::FinishedEvent>().empty());
+    scene.controller_ends(0);
+    scene.pass(2000ms);
+    CHECK(scene.finished().exit_code == 0);
+    CHECK(scene.state.done());
+  }
+
+  TEST_CASE("a controller that is gone without a word is told once") {
+    Scene scene(Scene::setup(1));
+    scene.select(2);
+    scene.start_worker(0, 200);
+    scene.run_to_end(0, 200);
+    scene.world.process = RunEffects::Process::gone;
+    scene.pass(2000ms);
+    CHECK(scene.finished().exit_code == 3);
+    CHECK(scene.state.done());
+  }
+
   TEST_CASE("a run that is over and whose processes stay is killed and then given up") {
     Scene scene(Scene::setup(1));
     scene.select(2);

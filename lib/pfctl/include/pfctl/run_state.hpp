@@ -159,6 +159,7 @@ class RunState {
     std::optional<TimePoint> silent_since;
     std::optional<TimePoint> finished_at;
     std::optional<TimePoint> stopped_since;
+    std::optional<TimePoint> gone_since;    // nobody told of its end so far
     TimeLimit limit = TimeLimit::none;
     TimePoint limit_at{};
     std::uint32_t limit_item = core::k_no_item;
@@ -244,7 +245,7 @@ class RunState {
   bool controller_said_end_ = false;        // ControllerFinished came
   std::optional<TimePoint> controller_silent_since_;
   std::optional<TimePoint> controller_stopped_since_;
-  std::optional<TimePoint> controller_zombie_since_;
+  std::optional<TimePoint> controller_ended_since_;   // gone or a zombie: what it said before may not have been read so far
   std::string controller_cause_;            // why the daemon itself killed it
   std::string plugin_output_;
   double session_s_ = 0;
