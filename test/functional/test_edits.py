@@ -65,6 +65,12 @@ def edited(case: Case) -> Iterator[Case]:
     assert case.daemon_pid() == daemon
 
 
+def generations(case: Case) -> list[object]:
+    status = case.status()
+    assert status is not None
+    return [one["id"] for one in status["generations"]]
+
+
 def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -271,13 +277,21 @@ def test_a_symbolic_link_is_retargeted(edited: Case) -> None:
 
 
 def test_a_file_that_is_only_touched_costs_no_boot(edited: Case) -> None:
-    status = edited.status()
-    assert status is not None
+    before = generations(edited)
     (edited.project / "app.py").touch()
     edited.same()
-    after = edited.status()
-    assert after is not None
-    assert [one["id"] for one in after["generations"]] == [one["id"] for one in status["generations"]]
+    assert generations(edited) == before
+
+
+@pytest.mark.parametrize("name", [".test_b.py.swp", "sub/.#test_c.py", "sub/test_c.py~", "4913"])
+def test_an_editors_file_that_was_there_while_collecting(edited: Case, name: str) -> None:
+    edited.write({name: "x"})
+    edited.write({"test_new.py": "def test_new(): pass\n"})
+    edited.same()
+    before = generations(edited)
+    (edited.project / name).unlink()
+    edited.same()
+    assert generations(edited) == before
 
 
 def test_edits_in_a_row(edited: Case) -> None:

@@ -124,13 +124,12 @@ bool read_listing(const std::string& path, std::vector<std::string>& entries) {
 }
 
 // Sorted. Reasons: written by Python, pytest, coverage and linters as they run, or kept by version control.
-constexpr std::array<std::string_view, 23> k_ignored_names = {
+constexpr std::array<std::string_view, 22> k_ignored_names = {
     ".DS_Store", ".coverage", ".git", ".hg", ".hypothesis", ".idea", ".ipynb_checkpoints", ".jj", ".mypy_cache",
     ".nox", ".pyre", ".pytest_cache", ".pytype", ".ruff_cache", ".svn", ".testmondata", ".tox", ".vscode",
-    "4913",          // vim tries whether it may write here
     "__pycache__", "coverage.json", "coverage.xml", "htmlcov"};
 
-constexpr std::array<std::string_view, 7> k_ignored_prefixes = {
+constexpr std::array<std::string_view, 7> k_passing_prefixes = {
     ".coverage.",       // parallel data files; not .coveragerc, which is an input
     ".#",               // emacs locks
     ".goutputstream-",  // glib's files on their way to a rename
@@ -140,7 +139,7 @@ constexpr std::array<std::string_view, 7> k_ignored_prefixes = {
     "___jb_",           // JetBrains' safe write
 };
 
-constexpr std::array<std::string_view, 6> k_ignored_suffixes = {".pyc", ".pyo", "~", ".kate-swp", "___jb_tmp___", "___jb_old___"};
+constexpr std::array<std::string_view, 4> k_passing_suffixes = {"~", ".kate-swp", "___jb_tmp___", "___jb_old___"};
 
 // vim's .name.swp, .swo, .swn, …
 bool is_vim_swap(std::string_view name) noexcept {
@@ -192,14 +191,18 @@ std::string hash_listing(const std::string& path) {
   return hasher.finish();
 }
 
-bool is_ignored_entry(std::string_view name) noexcept {
-  if (std::find(k_ignored_names.begin(), k_ignored_names.end(), name) != k_ignored_names.end()) return true;
+bool is_passing_entry(std::string_view name) noexcept {
   const auto starts = [name](std::string_view prefix) { return name.starts_with(prefix); };
   const auto ends = [name](std::string_view suffix) { return name.ends_with(suffix); };
-  if (std::any_of(k_ignored_prefixes.begin(), k_ignored_prefixes.end(), starts)) return true;
-  if (std::any_of(k_ignored_suffixes.begin(), k_ignored_suffixes.end(), ends)) return true;
+  if (std::any_of(k_passing_prefixes.begin(), k_passing_prefixes.end(), starts)) return true;
+  if (std::any_of(k_passing_suffixes.begin(), k_passing_suffixes.end(), ends)) return true;
   if (name.size() > 2 && name.front() == '#' && name.back() == '#') return true;   // emacs auto-save
-  return is_vim_swap(name);
+  return name == "4913" || is_vim_swap(name);                                        // vim tries whether it may write there
+}
+
+bool is_ignored_entry(std::string_view name) noexcept {
+  if (std::find(k_ignored_names.begin(), k_ignored_names.end(), name) != k_ignored_names.end()) return true;
+  return name.ends_with(".pyc") || name.ends_with(".pyo") || is_passing_entry(name);
 }
 
 bool is_racy(const InputFile& input, std::int64_t now_ns) noexcept {

@@ -127,4 +127,16 @@ TEST_SUITE("pfcore/input_identity") {
       CHECK_FALSE(is_ignored_entry(name));
     }
   }
+
+  TEST_CASE("what editors make and remove while they work is a part of that") {
+    for (const char* name : {"a.py~", ".a.py.swp", ".#a.py", "#a.py#", "4913", "a.py___jb_tmp___", ".coverage.host.1.2", ".goutputstream-X"}) {
+      CAPTURE(name);
+      CHECK(is_passing_entry(name));
+      CHECK(is_ignored_entry(name));
+    }
+    for (const char* name : {".git", "__pycache__", ".coverage", "coverage.xml", "a.pyc", "a.py"}) {
+      CAPTURE(name);
+      CHECK_FALSE(is_passing_entry(name));
+    }
+  }
 }
