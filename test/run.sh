@@ -130,7 +130,7 @@ sanitized_files="test/functional/test_run_basic.py test/functional/test_losses.p
   test/functional/test_daemon_protocol.py test/functional/test_faults_processes.py test/functional/test_faults_clients.py
   test/functional/test_faults_address.py test/functional/test_faults_hostile.py test/functional/test_faults_conftest.py"
 # What CI has the time for.
-sanitized_few="test/functional/test_run_basic.py test/functional/test_restart.py test/functional/test_faults_processes.py"
+sanitized_few="test/functional/test_concurrency.py test/functional/test_refresh.py test/functional/test_faults_processes.py"
 
 # sanitized NAME SANITIZERS TARGET...: a build of its own, of these targets only; nothing instrumented is fast, so it is not optimised.
 sanitized() {
