@@ -118,6 +118,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tests", type=int, default=10_000)
     parser.add_argument("--workers", default="2")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="beside its base, e.g. 'pfast --events'; more than once")
     arguments = parser.parse_args(argv)
     scratch = Path(tempfile.mkdtemp(prefix="pf-", dir="/tmp"))  # short: a socket's name has 108 bytes
     bench = Bench(arguments, scratch)
@@ -134,6 +135,10 @@ def main(argv: list[str]) -> int:
         Contender("pytest --junitxml", [bench.pytest, junit]),
     ]
     bases = {one.name: contenders[0 if one.name.startswith("pfast") else 5] for one in contenders}
+    if unknown := set(arguments.only) - set(bases):
+        parser.error(f"--only: {sorted(unknown)}: there are {list(bases)}")
+    if arguments.only:
+        contenders = [one for one in contenders if one.name in arguments.only or one.name in {bases[name].name for name in arguments.only}]
     try:
         for one in contenders:
             bench.run(one.command)

@@ -2,7 +2,7 @@
 """Random edits of a project beside a watcher: every run is right and warm, no change is missed, nothing is booted for a non-change.
 
     python3 test/soak/watch_edits.py --edits 500 --seed 1
-    python3 test/soak/watch_edits.py --edits 50 --seed 2 --suite more-itertools
+    python3 test/soak/watch_edits.py --edits 50 --seed 2 --suite toolz
 
 Works in a copy of examples/quickstart, or of a suite of test/conformance/suites.json. An edit is one of: a write, an atomic rename, a
 deletion, a new file, a folder that is moved, a git checkout (there; there and back), a file that is broken or mended; or no change:
@@ -251,6 +251,7 @@ def copy_project(case: Case, options: argparse.Namespace) -> list[str]:
         case.use_environment(cache.python.parent.parent)
     ignored = shutil.ignore_patterns("__pycache__", ".git", ".pytest_cache", "*.pyc")
     shutil.copytree(source, case.project, dirs_exist_ok=True, ignore=ignored)
+    (case.project / "conftest.py").touch()  # its folder is on sys.path: the copy is imported, not what is installed
     home = next(path.parent for path in sorted(case.project.rglob("test_*.py")))
     for name in ("test_first.py", "test_second.py"):
         path = home / MOVED[0] / name
