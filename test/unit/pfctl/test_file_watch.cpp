@@ -28,15 +28,9 @@ namespace {
 
 SystemTime much_later() { return std::chrono::system_clock::now() + 1h; }
 
-InputFile recorded(const std::string& path) {
-  InputFile input = pf::core::identify_only(path);
-  if (input.mode != 0) input.content_hash = fs::is_directory(path) ? pf::core::hash_listing(path) : pf::core::hash_file(path);
-  return input;
-}
-
 std::vector<InputFile> recorded(const std::vector<std::string>& paths) {
   std::vector<InputFile> inputs;
-  for (const std::string& path : paths) inputs.push_back(recorded(path));
+  for (const std::string& path : paths) inputs.push_back(pf::core::identify(path));
   return inputs;
 }
 

@@ -10,18 +10,13 @@
 
 using namespace pf::ctl;
 using namespace std::chrono_literals;
+using pf::core::identify;
 using pf::core::InputFile;
 using test::Scratch;
 
 namespace {
 
 using Paths = std::vector<std::string>;
-
-InputFile hashed(const std::string& path) {
-  InputFile input = pf::core::identify_only(path);
-  input.content_hash = std::filesystem::is_directory(path) ? pf::core::hash_listing(path) : pf::core::hash_file(path);
-  return input;
-}
 
 InputSet set_of(std::vector<InputFile> inputs, const Scratch& scratch) {
   return {std::move(inputs), EnvironmentKey(), scratch.path(), std::chrono::system_clock::now() + 1h};
@@ -34,9 +29,9 @@ TEST_SUITE("pfctl/input memory") {
     const Scratch scratch;
     const std::string file = scratch.file("test_a.py", "a");
     InputMemory memory;
-    CHECK(set_of({hashed(file)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(file)}, scratch).meet(memory, 8).empty());
     scratch.file("test_a.py", "a");                    // another time of change
-    CHECK(set_of({hashed(file), hashed(scratch.file("b.py"))}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(file), identify(scratch.file("b.py"))}, scratch).meet(memory, 8).empty());
   }
 
   TEST_CASE("what was saved while nobody looked is news once") {
@@ -44,38 +39,38 @@ TEST_SUITE("pfctl/input memory") {
     const std::string file = scratch.file("test_a.py", "a");
     const std::string other = scratch.file("test_b.py", "b");
     InputMemory memory;
-    CHECK(set_of({hashed(file), hashed(other)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(file), identify(other)}, scratch).meet(memory, 8).empty());
     // A generation of another file is between them: what it did not read is remembered.
-    CHECK(set_of({hashed(other)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(other)}, scratch).meet(memory, 8).empty());
     scratch.file("test_a.py", "A");
-    CHECK(set_of({hashed(file), hashed(other)}, scratch).meet(memory, 8) == Paths{file});
-    CHECK(set_of({hashed(file), hashed(other)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(file), identify(other)}, scratch).meet(memory, 8) == Paths{file});
+    CHECK(set_of({identify(file), identify(other)}, scratch).meet(memory, 8).empty());
   }
 
   TEST_CASE("what a look told is not news of the generation that read it") {
     const Scratch scratch;
     const std::string file = scratch.file("test_a.py", "a");
     InputMemory memory;
-    const InputSet before = set_of({hashed(file)}, scratch);
+    const InputSet before = set_of({identify(file)}, scratch);
     CHECK(before.meet(memory, 8).empty());
     scratch.file("test_a.py", "A");
     CHECK(before.look(8, &memory).paths == Paths{file});
-    CHECK(set_of({hashed(file)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(file)}, scratch).meet(memory, 8).empty());
     scratch.file("test_a.py", "AA");
-    CHECK(set_of({hashed(file)}, scratch).meet(memory, 8) == Paths{file});
+    CHECK(set_of({identify(file)}, scratch).meet(memory, 8) == Paths{file});
   }
 
   TEST_CASE("files that came or went are named with their folder") {
     const Scratch scratch;
     const std::string file = scratch.file("test_a.py", "a");
     InputMemory memory;
-    CHECK(set_of({hashed(scratch.path()), hashed(file)}, scratch).meet(memory, 8).empty());
+    CHECK(set_of({identify(scratch.path()), identify(file)}, scratch).meet(memory, 8).empty());
     const std::string added = scratch.file("test_new.py", "n");
     const std::string elsewhere = scratch.file("/../" + std::filesystem::path(scratch.path()).filename().string() + ".elsewhere", "n");
-    CHECK(set_of({hashed(scratch.path()), hashed(file), hashed(added), hashed(elsewhere)}, scratch).meet(memory, 8) ==
+    CHECK(set_of({identify(scratch.path()), identify(file), identify(added), identify(elsewhere)}, scratch).meet(memory, 8) ==
           Paths{scratch.path(), added});
     std::filesystem::remove(added);
-    CHECK(set_of({hashed(scratch.path()), hashed(added)}, scratch).meet(memory, 8) == Paths{scratch.path(), added});
+    CHECK(set_of({identify(scratch.path()), identify(added)}, scratch).meet(memory, 8) == Paths{scratch.path(), added});
     std::filesystem::remove(elsewhere);
   }
 
@@ -85,7 +80,7 @@ TEST_SUITE("pfctl/input memory") {
     for (int number = 0; number < 5; ++number) files.push_back(scratch.file("f" + std::to_string(number), "x"));
     const auto all = [&] {
       std::vector<InputFile> inputs;
-      for (const std::string& file : files) inputs.push_back(hashed(file));
+      for (const std::string& file : files) inputs.push_back(identify(file));
       return set_of(std::move(inputs), scratch);
     };
     InputMemory memory;
@@ -102,12 +97,12 @@ TEST_SUITE("pfctl/input memory") {
     const std::string first = scratch.file("a", "x");
     const std::string second = scratch.file("b", "x");
     InputMemory memory;
-    const InputSet before = set_of({hashed(first), hashed(second)}, scratch);
+    const InputSet before = set_of({identify(first), identify(second)}, scratch);
     CHECK(before.meet(memory, 1).empty());
     scratch.file("a", "y");
     scratch.file("b", "y");
     CHECK(before.look(1, &memory).paths.size() == 1);
-    CHECK(set_of({hashed(first), hashed(second)}, scratch).meet(memory, 1).empty());
+    CHECK(set_of({identify(first), identify(second)}, scratch).meet(memory, 1).empty());
   }
 
   TEST_CASE("inputs without a hash are known by their identity") {
@@ -126,7 +121,7 @@ TEST_SUITE("pfctl/input memory") {
     const auto inputs = [&] {
       InputFile kind = pf::core::identify_only(file);
       kind.ino = 0;
-      return set_of({pf::core::identify_only(file), hashed(file), kind}, scratch);
+      return set_of({pf::core::identify_only(file), identify(file), kind}, scratch);
     };
     InputMemory memory;
     CHECK(inputs().meet(memory, 8).empty());

@@ -11,17 +11,12 @@
 
 using namespace pf::ctl;
 using namespace std::chrono_literals;
+using pf::core::identify;
 using pf::core::InputFile;
 using test::contains;
 using test::Scratch;
 
 namespace {
-
-InputFile hashed(const std::string& path) {
-  InputFile input = pf::core::identify_only(path);
-  input.content_hash = std::filesystem::is_directory(path) ? pf::core::hash_listing(path) : pf::core::hash_file(path);
-  return input;
-}
 
 InputFile bare(const std::string& path) { return pf::core::identify_only(path); }
 
@@ -47,7 +42,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("inputs that are what they were are not stale") {
     const Scratch scratch;
     const std::string file = scratch.file("tests/test_a.py", "x");
-    const InputSet inputs = settled({hashed(file), bare(file), hashed(scratch / "tests"), bare(scratch / "conftest.py")}, scratch);
+    const InputSet inputs = settled({identify(file), bare(file), identify(scratch / "tests"), bare(scratch / "conftest.py")}, scratch);
     CHECK_FALSE(inputs.file_change());
     CHECK(inputs.size() == 4);
     CHECK(inputs.paths()[3] == scratch / "conftest.py");
@@ -56,7 +51,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("a summary counts what there is, and the folders that a watch takes") {
     const Scratch scratch;
     const std::string file = scratch.file("tests/test_a.py", "x");
-    const InputSet inputs = settled({hashed(file), hashed(scratch / "tests"), bare(scratch / "conftest.py"), bare("/nowhere/at/all")}, scratch);
+    const InputSet inputs = settled({identify(file), identify(scratch / "tests"), bare(scratch / "conftest.py"), bare("/nowhere/at/all")}, scratch);
     auto summary = inputs.summary();
     REQUIRE(summary);
     CHECK(summary->inputs == 4);
@@ -74,7 +69,7 @@ TEST_SUITE("pfctl/staleness") {
 
   TEST_CASE("an edit is a change, named by its path from the root") {
     const Scratch scratch;
-    const InputSet inputs = settled({hashed(scratch.file("tests/test_a.py", "x = 1"))}, scratch);
+    const InputSet inputs = settled({identify(scratch.file("tests/test_a.py", "x = 1"))}, scratch);
     scratch.file("tests/test_a.py", "x = 2");
     CHECK(inputs.file_change() == "changed: tests/test_a.py");
     CHECK(inputs.file_change() == "changed: tests/test_a.py");
@@ -83,7 +78,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("an edit that keeps size and mtime is seen by its ctime") {
     const Scratch scratch;
     const std::string file = scratch.file("a.py", "x = 1");
-    const InputSet with_hash = settled({hashed(file)}, scratch);
+    const InputSet with_hash = settled({identify(file)}, scratch);
     const InputSet without = settled({bare(file)}, scratch);
     edit_silently(file, "x = 2");
     CHECK(with_hash.file_change() == "changed: a.py");
@@ -92,7 +87,7 @@ TEST_SUITE("pfctl/staleness") {
 
   TEST_CASE("a replaced file with an older time stamp is seen") {
     const Scratch scratch;
-    const InputSet inputs = settled({hashed(scratch.file("a.py", "x = 1"))}, scratch);
+    const InputSet inputs = settled({identify(scratch.file("a.py", "x = 1"))}, scratch);
     const std::string other = scratch.file("b.py", "x = 2");
     const struct timespec old[2] = {{1, 0}, {1, 0}};
     REQUIRE(::utimensat(AT_FDCWD, other.c_str(), old, 0) == 0);
@@ -103,7 +98,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("a touch, a chmod and a rewrite with the same content are no change, and are remembered") {
     const Scratch scratch;
     const std::string file = scratch.file("a.py", "same");
-    const InputSet inputs = settled({hashed(file)}, scratch);
+    const InputSet inputs = settled({identify(file)}, scratch);
     REQUIRE(::utimensat(AT_FDCWD, file.c_str(), nullptr, 0) == 0);
     CHECK_FALSE(inputs.file_change());
     ::chmod(file.c_str(), 0755);
@@ -142,7 +137,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("deleted and new files are named as such") {
     const Scratch scratch;
     const std::string gone = scratch.file("sub/gone.py", "x");
-    const InputSet inputs = settled({hashed(scratch / "sub"), hashed(gone)}, scratch);
+    const InputSet inputs = settled({identify(scratch / "sub"), identify(gone)}, scratch);
     std::filesystem::remove(gone);
     CHECK(inputs.file_change() == "deleted: sub/gone.py");
     std::filesystem::remove_all(scratch / "sub");
@@ -157,7 +152,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("a file that came back with the same content is no change") {
     const Scratch scratch;
     const std::string file = scratch.file("a.py", "x");
-    const InputSet inputs = settled({hashed(file)}, scratch);
+    const InputSet inputs = settled({identify(file)}, scratch);
     std::filesystem::remove(file);
     CHECK(inputs.file_change() == "deleted: a.py");
     scratch.file("a.py", "x");
@@ -167,7 +162,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("a file in a listed folder that came, went or was renamed is a change of the folder") {
     const Scratch scratch;
     scratch.file("tests/test_a.py");
-    const InputSet inputs = settled({hashed(scratch / "tests")}, scratch);
+    const InputSet inputs = settled({identify(scratch / "tests")}, scratch);
     scratch.file("tests/test_b.py");
     CHECK(inputs.file_change() == "changed: tests/ (files came or went)");
     std::filesystem::remove(scratch / "tests/test_b.py");
@@ -179,7 +174,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("what Python, pytest, version control and editors leave behind is no change") {
     const Scratch scratch;
     scratch.file("tests/test_a.py");
-    const InputSet inputs = settled({hashed(scratch / "tests")}, scratch);
+    const InputSet inputs = settled({identify(scratch / "tests")}, scratch);
     for (const char* name : {"__pycache__/a.pyc", ".pytest_cache/x", "test_a.py~", ".test_a.py.swp", ".#test_a.py", "#test_a.py#", "4913",
                              ".coverage", ".coverage.host.1.2", ".mypy_cache/x", ".hypothesis/x", "a.pyc"}) {
       scratch.file(std::string("tests/") + name, "x");
@@ -191,7 +186,7 @@ TEST_SUITE("pfctl/staleness") {
 
   TEST_CASE("a file that became a folder is a change") {
     const Scratch scratch;
-    const InputSet inputs = settled({hashed(scratch.file("a", "x"))}, scratch);
+    const InputSet inputs = settled({identify(scratch.file("a", "x"))}, scratch);
     std::filesystem::remove(scratch / "a");
     scratch.folder("a");
     CHECK(inputs.file_change() == "changed: a");
@@ -202,7 +197,7 @@ TEST_SUITE("pfctl/staleness") {
     scratch.file("one.py", "same");
     scratch.file("two.py", "same");
     const std::string link = scratch.link("a.py", "one.py");
-    const InputSet inputs = settled({hashed(link)}, scratch);
+    const InputSet inputs = settled({identify(link)}, scratch);
     CHECK_FALSE(inputs.file_change());
     scratch.link("a.py", "two.py");
     CHECK(inputs.file_change() == "changed: a.py");
@@ -215,7 +210,7 @@ TEST_SUITE("pfctl/staleness") {
     scratch.file("v1/m.py", "x = 1");
     scratch.file("v2/m.py", "x = 2");
     scratch.link("current", "v1");
-    const InputSet inputs = settled({hashed(scratch / "current/m.py")}, scratch);
+    const InputSet inputs = settled({identify(scratch / "current/m.py")}, scratch);
     CHECK_FALSE(inputs.file_change());
     scratch.link("current", "v2");
     CHECK(inputs.file_change() == "changed: current/m.py");
@@ -224,7 +219,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("an edit in the tick in which the file was loaded is seen by its content") {
     const Scratch scratch;
     const std::string file = scratch.file("a.py", "x = 1");
-    InputFile input = hashed(file);
+    InputFile input = identify(file);
     scratch.file("a.py", "x = 2");
     // As if the file system's clock had not moved between load and edit.
     const InputFile now = pf::core::identify_only(file);
@@ -239,7 +234,7 @@ TEST_SUITE("pfctl/staleness") {
 
   TEST_CASE("an unchanged racy input is read until it is old, and not after that") {
     const Scratch scratch;
-    const InputSet inputs({hashed(scratch.file("a.py", "x"))}, EnvironmentKey(), scratch.path(), std::chrono::system_clock::now());
+    const InputSet inputs({identify(scratch.file("a.py", "x"))}, EnvironmentKey(), scratch.path(), std::chrono::system_clock::now());
     CHECK(inputs.unsettled() == 1);
     CHECK_FALSE(inputs.file_change());
     CHECK(inputs.unsettled() == 1);
@@ -253,7 +248,7 @@ TEST_SUITE("pfctl/staleness") {
     const struct timespec times[2] = {{4'000'000'000, 0}, {4'000'000'000, 0}};
     REQUIRE(::utimensat(AT_FDCWD, future.c_str(), times, 0) == 0);
     const std::string other = scratch.file("other.py", "y = 1");
-    const InputSet inputs = settled({hashed(future), hashed(other)}, scratch);
+    const InputSet inputs = settled({identify(future), identify(other)}, scratch);
     CHECK_FALSE(inputs.file_change_at(much_later()));
     CHECK(inputs.unsettled() == 0);
     edit_silently(future, "x = 2");
@@ -268,7 +263,7 @@ TEST_SUITE("pfctl/staleness") {
     const Scratch scratch;
     const std::string b = scratch.file("tests/b.py", "1");
     const std::string a = scratch.file("tests/a.py", "1");
-    const InputSet inputs = settled({hashed(scratch / "tests"), hashed(b), hashed(a)}, scratch);
+    const InputSet inputs = settled({identify(scratch / "tests"), identify(b), identify(a)}, scratch);
     scratch.file("tests/new.py");
     scratch.file("tests/a.py", "2");
     CHECK(inputs.file_change() == "changed: tests/a.py");
@@ -279,7 +274,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("the environment is asked first") {
     const Scratch scratch;
     pf::core::BootReady ready;
-    ready.inputs = {hashed(scratch.file("a.py", "1"))};
+    ready.inputs = {identify(scratch.file("a.py", "1"))};
     ready.env_read = {{"FOO", "1"}};
     const InputSet inputs = InputSet::from(std::move(ready), {{"FOO", "1"}}, scratch.path());
     CHECK_FALSE(inputs.check({{"FOO", "1"}}));
@@ -291,7 +286,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("the inputs of a failed boot tell when it is worth another try") {
     const Scratch scratch;
     pf::core::BootFailed failed;
-    failed.inputs = {hashed(scratch.file("conftest.py", "boom("))};
+    failed.inputs = {identify(scratch.file("conftest.py", "boom("))};
     const InputSet inputs = InputSet::from(std::move(failed), scratch.path());
     CHECK_FALSE(inputs.check({{"ANY", "thing"}}));
     scratch.file("conftest.py", "mended = 1");
@@ -311,7 +306,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("checks from several threads at once agree") {
     const Scratch scratch;
     std::vector<InputFile> files;
-    for (int i = 0; i < 200; ++i) files.push_back(hashed(scratch.file("d/f" + std::to_string(i), std::to_string(i))));
+    for (int i = 0; i < 200; ++i) files.push_back(identify(scratch.file("d/f" + std::to_string(i), std::to_string(i))));
     const InputSet inputs({files}, EnvironmentKey(), scratch.path());
     std::vector<std::thread> threads;
     std::atomic<int> stale = 0;
@@ -327,7 +322,7 @@ TEST_SUITE("pfctl/staleness") {
   TEST_CASE("a thousand deleted files of a checkout are not read to know it") {
     const Scratch scratch;
     std::vector<InputFile> files;
-    for (int i = 0; i < 1000; ++i) files.push_back(hashed(scratch.file("d" + std::to_string(i % 10) + "/f" + std::to_string(i), "x")));
+    for (int i = 0; i < 1000; ++i) files.push_back(identify(scratch.file("d" + std::to_string(i % 10) + "/f" + std::to_string(i), "x")));
     const InputSet inputs = settled(files, scratch);
     for (int i = 0; i < 10; ++i) std::filesystem::remove_all(scratch / ("d" + std::to_string(i)));
     CHECK(inputs.file_change() == "deleted: d0/f0");
@@ -337,7 +332,7 @@ TEST_SUITE("pfctl/staleness") {
     const Scratch scratch;
     std::vector<std::string> files;
     for (const char* name : {"z.py", "a.py", "m.py"}) files.push_back(scratch.file(name, "x"));
-    const InputSet inputs = settled({hashed(files[0]), hashed(files[1]), hashed(files[2]), bare(scratch / "none.py"), hashed(scratch.path())}, scratch);
+    const InputSet inputs = settled({identify(files[0]), identify(files[1]), identify(files[2]), bare(scratch / "none.py"), identify(scratch.path())}, scratch);
     CHECK_FALSE(inputs.first_changed());
     scratch.file("m.py", "x");                         // touched
     CHECK_FALSE(inputs.first_changed());
