@@ -208,7 +208,7 @@ void NativeReporter::put_letter(const core::PhaseReport& phase) {
     text += painted(percent() + "\n", main_color());
     column_ = 0;
   }
-  write_to(setup_.out, text);
+  line_.print(text);
 }
 
 void NativeReporter::end_letters() {
@@ -265,6 +265,7 @@ std::string NativeReporter::live_text() const {
 }
 
 void NativeReporter::tick() {
+  line_.flush();
   if (!line_.enabled() || line_.due_in().count() > 0) return;
   if (const std::string text = live_text(); !text.empty()) line_.show(text, columns_);
 }

@@ -37,7 +37,7 @@ class NativeReporter {
   // The run will have no finished event: leaves the output at the beginning of a line. What was done by then, in words.
   std::string broken_off();
 
-  // Draws the live line if it is time. next_tick: how long from now that will be; nullopt = never.
+  // Writes what has been printed, and draws the live line if it is time. next_tick: how long from now that will be; nullopt = never.
   void tick();
   [[nodiscard]] std::optional<std::chrono::milliseconds> next_tick() const;
   void resize(int columns) { columns_ = columns; }

@@ -72,14 +72,26 @@ std::chrono::milliseconds LiveLine::due_in() const {
 void LiveLine::show(std::string_view text, int columns) {
   if (!enabled_ || due_in().count() > 0) return;
   // The last column stays free: a terminal may wrap behind it. Written over and then cut off, so that nothing flickers.
-  write_to(fd_, '\r' + fitting(text, columns - 1) + std::string(k_erase_rest));
+  unwritten_.append("\r").append(fitting(text, columns - 1)).append(k_erase_rest);
+  flush();
   shown_ = true;
   drawn_at_ = Clock::now();
 }
 
-void LiveLine::clear() {
-  if (shown_) write_to(fd_, k_erase_line);
+void LiveLine::erase() {
+  if (shown_) unwritten_ += k_erase_line;
   shown_ = false;
+}
+
+void LiveLine::flush() {
+  if (unwritten_.empty()) return;
+  write_to(fd_, unwritten_);
+  unwritten_.clear();
+}
+
+void LiveLine::clear() {
+  erase();
+  flush();
 }
 
 void LiveLine::close() {
@@ -88,8 +100,10 @@ void LiveLine::close() {
 }
 
 void LiveLine::print(std::string_view text) {
-  clear();
-  write_to(fd_, text);
+  constexpr std::size_t k_most_kept_bytes = 64u << 10;
+  erase();
+  unwritten_ += text;
+  if (unwritten_.size() > k_most_kept_bytes) flush();
 }
 
 }  // namespace pf::cli

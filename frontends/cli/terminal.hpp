@@ -27,7 +27,7 @@ class LiveLine {
   static constexpr std::chrono::milliseconds k_interval{100};
 
   LiveLine(int fd, bool enabled) : fd_(fd), enabled_(enabled), drawn_at_(Clock::now()) {}
-  ~LiveLine() { clear(); }
+  ~LiveLine() { clear(); }   // and writes what is left
   LiveLine(const LiveLine&) = delete;
   LiveLine& operator=(const LiveLine&) = delete;
 
@@ -35,13 +35,19 @@ class LiveLine {
   // Time until show() may draw again; zero or less: now.
   [[nodiscard]] std::chrono::milliseconds due_in() const;
   void show(std::string_view text, int columns);
+  // Above the line. Written with what follows, at the latest by flush(): a run has many short texts.
+  void print(std::string_view text);
+  void flush();
+  // Removes the line and flushes: somebody else writes next.
   void clear();
   // Removes the line for good.
   void close();
-  void print(std::string_view text);
 
  private:
+  void erase();
+
   int fd_;
+  std::string unwritten_;
   bool enabled_;
   bool shown_ = false;
   Clock::time_point drawn_at_;

@@ -127,16 +127,18 @@ Status FrameSocket::cut_frame() {
   return ok_status();
 }
 
-// One read, never past the end of the frame in progress: descriptors that arrive with it are that frame's.
+// One read; unless it may read ahead, never past the end of the frame in progress: descriptors that arrive with it are that frame's.
 Status FrameSocket::read_some() {
   std::array<char, k_read_bytes> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by the kernel
-  iovec part{bytes.data(), std::min(bytes.size(), reader_.missing_bytes())};
+  iovec part{bytes.data(), reads_ahead_ ? bytes.size() : std::min(bytes.size(), reader_.missing_bytes())};
   ControlBuffer control;
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control.bytes.data();
-  message.msg_controllen = control.bytes.size();
+  if (!reads_ahead_) {
+    message.msg_control = control.bytes.data();
+    message.msg_controllen = control.bytes.size();
+  }
   const ssize_t got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (got < 0) {
     if (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK) return ok_status();
@@ -145,7 +147,7 @@ Status FrameSocket::read_some() {
   take_fds(message, arrived_);
   if ((message.msg_flags & MSG_CTRUNC) != 0 || arrived_.size() > k_max_frame_fds) {
     arrived_.clear();
-    return Error{ErrorCode::limit, "receive a frame: more than " + std::to_string(k_max_frame_fds) + " descriptors with it"};
+    return Error{ErrorCode::limit, "receive a frame: more than " + std::to_string(reads_ahead_ ? 0 : k_max_frame_fds) + " descriptors with it"};
   }
   if (got == 0) {
     return closed(reader_.pending_bytes() == 0 ? "it has closed the connection" : "it has closed the connection inside a frame");
@@ -157,6 +159,9 @@ Status FrameSocket::read_some() {
 Result<std::optional<ReceivedFrame>> FrameSocket::receive(std::optional<std::chrono::milliseconds> timeout) {
   if (!fd_) return closed("the socket is closed on this side");
   const Deadline deadline = timeout ? Deadline(Clock::now() + *timeout) : std::nullopt;
+  if (!ready_) {
+    if (Status held = cut_frame(); !held) return std::move(held).error();
+  }
   while (!ready_) {
     Result<bool> readable = wait_for(fd_.get(), POLLIN, deadline);
     if (!readable) return std::move(readable).error();
@@ -166,6 +171,7 @@ Result<std::optional<ReceivedFrame>> FrameSocket::receive(std::optional<std::chr
   std::optional<ReceivedFrame> frame(ReceivedFrame{std::move(*ready_), std::move(arrived_)});
   ready_.reset();
   arrived_.clear();
+  (void)cut_frame();   // read ahead; what is wrong with it the next call says
   return frame;
 }
 

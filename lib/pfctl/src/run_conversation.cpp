@@ -33,6 +33,7 @@ bool take_as(const core::Value& root, T& out) {
 RunEnd RunConversation::run(const core::RunRequest& request, const std::array<int, 3>& streams) {
   request_ = &request;
   streams_ = streams;
+  connection_.read_ahead();
   if (auto sent = connection_.send_run(request, streams); !sent) {
     end_.why = std::move(sent).error();
     end_as(RunEnd::How::lost);
@@ -46,16 +47,19 @@ void RunConversation::end_as(RunEnd::How how) {
   over_ = true;
 }
 
+// Signals, the clock and what the observer has to write are for between the events that came at once: those are few milliseconds' work.
 void RunConversation::follow() {
   while (!over_) {
-    while (const int number = signals_.take()) on_signal(number);
-    if (deadline_ && Clock::now() >= *deadline_) return end_as(RunEnd::How::silent);
-    observer_.on_tick();
-    core::Status waited = core::ok_status();
-    if (!connection_.has_buffered_event()) waited = wait();
-    if (!waited) {
-      end_.why = std::move(waited).error();
-      return end_as(RunEnd::How::lost);
+    if (!connection_.has_buffered_event()) {
+      if (deadline_ && Clock::now() >= *deadline_) return end_as(RunEnd::How::silent);
+      observer_.on_tick();
+      auto signalled = wait();
+      if (!signalled) {
+        end_.why = std::move(signalled).error();
+        return end_as(RunEnd::How::lost);
+      }
+      while (const int number = *signalled ? signals_.take() : 0) on_signal(number);
+      if (over_) return;
     }
     // No waiting here: half a frame must not make us deaf to signals.
     auto event = connection_.next_event(milliseconds(0));
@@ -67,14 +71,16 @@ void RunConversation::follow() {
   }
 }
 
-core::Status RunConversation::wait() {
+// True when a signal has come.
+core::Result<bool> RunConversation::wait() {
   constexpr milliseconds k_for_ever{1 << 30};
   milliseconds patience = observer_.next_tick().value_or(k_for_ever);
   if (deadline_) patience = std::min(patience, std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()));
   struct pollfd set[] = {{connection_.fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
   const int timeout = static_cast<int>(std::max<milliseconds::rep>(patience.count(), 0));
-  if (::poll(set, 2, timeout) < 0 && errno != EINTR) return core::Error::from_errno("poll", errno);
-  return core::ok_status();
+  const int ready = ::poll(set, 2, timeout);
+  if (ready < 0 && errno != EINTR) return core::Error::from_errno("poll", errno);
+  return ready > 0 && set[1].revents != 0;
 }
 
 void RunConversation::on_event(const core::Document& event) {

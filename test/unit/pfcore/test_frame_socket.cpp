@@ -90,6 +90,47 @@ TEST_SUITE("pfcore/frame_socket") {
     CHECK(received(pair.right, milliseconds(0)) == "-");
   }
 
+  TEST_CASE("read ahead: one read takes all frames that have arrived, and one that has begun") {
+    Pair pair;
+    pair.right.read_ahead();
+    for (const std::string_view payload : {"one"sv, ""sv, "three"sv}) REQUIRE(pair.left.send(payload));
+    REQUIRE(::send(pair.left.fd(), "\0\0\0\4fo", 6, 0) == 6);
+    CHECK(received(pair.right) == "one");
+    std::array<char, 1> more{};
+    CHECK(::recv(pair.right.fd(), more.data(), more.size(), MSG_DONTWAIT) == -1);
+    CHECK(pair.right.has_buffered_frame());
+    CHECK(received(pair.right).empty());
+    CHECK(pair.right.has_buffered_frame());
+    CHECK(received(pair.right) == "three");
+    CHECK_FALSE(pair.right.has_buffered_frame());
+    CHECK(received(pair.right, milliseconds(0)) == "-");
+    REQUIRE(::send(pair.left.fd(), "ur", 2, 0) == 2);
+    CHECK(received(pair.right) == "four");
+  }
+
+  TEST_CASE("read ahead: what is wrong with a frame is told after those before it") {
+    Pair pair;
+    FrameSocket reader(pair.right.release(), 8);
+    reader.read_ahead();
+    REQUIRE(pair.left.send("short"));
+    REQUIRE(pair.left.send("more than eight bytes"));
+    CHECK(received(reader) == "short");
+    CHECK_FALSE(reader.has_buffered_frame());
+    CHECK(reader.receive().error().code == ErrorCode::limit);
+    CHECK(reader.receive().error().code == ErrorCode::limit);
+  }
+
+  TEST_CASE("read ahead: no frame may bring descriptors") {
+    Pair pair;
+    pair.right.read_ahead();
+    const std::size_t before = open_descriptors();
+    const UniqueFd null = open_file("/dev/null");
+    const std::array with{null.get()};
+    REQUIRE(pair.left.send("with", with));
+    CHECK(pair.right.receive().error().code == ErrorCode::limit);
+    CHECK(open_descriptors() == before + 1);
+  }
+
   TEST_CASE("both ends of a pair are close-on-exec") {
     auto ends = make_socket_pair().value();
     CHECK((::fcntl(ends.first.get(), F_GETFD) & FD_CLOEXEC) != 0);

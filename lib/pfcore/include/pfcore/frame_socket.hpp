@@ -2,7 +2,8 @@
 // event loop: the forkserver, controllers, workers and the native clients. Descriptors that arrive are close-on-exec.
 //
 // A frame is read exactly to its end and never further, so that descriptors are matched with their frame whatever way
-// the peer's writes were cut. Descriptors travel with the first byte of the frame that they belong to.
+// the peer's writes were cut. Descriptors travel with the first byte of the frame that they belong to. Where none are to
+// come, read_ahead() reads what has arrived in one call, however many frames that is.
 //
 // Not thread-safe. Fork: a child that must not talk drops the object; close does not disturb the parent's copy.
 #pragma once
@@ -50,6 +51,8 @@ class FrameSocket {
   [[nodiscard]] Result<std::optional<ReceivedFrame>> receive(std::optional<std::chrono::milliseconds> timeout = std::nullopt);
   // True when a whole frame is buffered already, so that poll() on fd() would wait in vain.
   [[nodiscard]] bool has_buffered_frame() const noexcept;
+  // For a stream of many small frames. From now on a frame that brings descriptors is an error (limit).
+  void read_ahead() noexcept { reads_ahead_ = true; }
 
  private:
   Status read_some();
@@ -59,6 +62,7 @@ class FrameSocket {
   FrameReader reader_;
   std::vector<UniqueFd> arrived_;      // with the frame in progress
   std::optional<std::string> ready_;
+  bool reads_ahead_ = false;
 };
 
 // A connected pair, both ends close-on-exec.

@@ -38,6 +38,8 @@ class ClientConnection {
   // Errors: closed, limit, malformed and the decoder's others, system.
   [[nodiscard]] core::Result<std::optional<core::Document>> next_event(
       std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+  // For whoever asks has_buffered_event() before each wait: reads as many events at once as have come. None may bring a descriptor.
+  void read_ahead() noexcept { socket_.read_ahead(); }
   // As next_event, for the one answer that brings a descriptor.
   [[nodiscard]] core::Result<std::optional<core::ReceivedFrame>> next_frame(std::chrono::milliseconds timeout) { return socket_.receive(timeout); }
   void close() noexcept { socket_.close(); }

@@ -53,7 +53,7 @@ class RunConversation {
   using Clock = std::chrono::steady_clock;
 
   void follow();
-  [[nodiscard]] core::Status wait();
+  [[nodiscard]] core::Result<bool> wait();
   void on_event(const core::Document& event);
   void on_signal(int number);
   void cancel(const char* how);
