@@ -1,12 +1,14 @@
 #include "event_writer.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -14,6 +16,8 @@
 
 #include <pfcore/frame.hpp>
 #include <pfcore/pickle_reader.hpp>
+
+#include "terminal.hpp"
 
 namespace pf::cli {
 namespace {
@@ -33,14 +37,19 @@ class JsonText {
   static constexpr int k_most_depth = 600;
   static constexpr std::size_t k_most_bytes = std::size_t{1} << 30;
 
+  explicit JsonText(std::string& text) : text_(text), begin_(text.size()) {}
+
   [[nodiscard]] bool whole() const noexcept { return whole_; }
   [[nodiscard]] std::string& text() noexcept { return text_; }
 
   void put_string(std::string_view text) {
     if (std::all_of(text.begin(), text.end(), is_plain)) {
-      text_ += '"';
-      text_ += text;
-      text_ += '"';
+      const std::size_t at = text_.size();
+      text_.resize(at + text.size() + 2);
+      char* const out = text_.data() + at;
+      out[0] = '"';
+      std::memcpy(out + 1, text.data(), text.size());
+      out[1 + text.size()] = '"';
     } else {
       text_ += nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     }
@@ -53,7 +62,7 @@ class JsonText {
   }
 
   void put(const core::Value& value, int depth = 0) {
-    if (depth > k_most_depth || text_.size() > k_most_bytes) whole_ = false;
+    if (depth > k_most_depth || text_.size() - begin_ > k_most_bytes) whole_ = false;
     if (!whole_) return;
     switch (value.kind()) {
       case core::Kind::boolean: text_ += *value.as_bool() ? "true" : "false"; return;
@@ -118,7 +127,8 @@ class JsonText {
     text_ += '}';
   }
 
-  std::string text_;
+  std::string& text_;
+  std::size_t begin_;
   bool whole_ = true;
 };
 
@@ -187,10 +197,6 @@ void put_list_of(JsonText& out, const core::Value& list, Put put) {
 
 core::Error write_error(const std::string& path, int err) { return core::Error::from_errno("write '" + path + "'", err); }
 
-}  // namespace
-
-namespace {
-
 void put_event(JsonText& out, const core::Value& event) {
   out.text() += R"({"v":1)";
   for (const core::DictEntry& entry : event.entries()) {
@@ -209,45 +215,53 @@ void put_event(JsonText& out, const core::Value& event) {
 }  // namespace
 
 std::string event_line(const core::Value& event) {
-  JsonText out;
+  std::string text;
+  JsonText out(text);
   put_event(out, event);
-  return std::move(out.text());
+  return text;
 }
 
 EventWriter::~EventWriter() { (void)close(); }
 
 core::Status EventWriter::open(const std::string& path) {
+  constexpr mode_t k_mode = 0666;   // less the umask
   path_ = path == "-" ? "stdout" : path;
-  file_ = path == "-" ? ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w") : std::fopen(path.c_str(), "we");
-  if (file_ == nullptr) return write_error(path_, errno);
-  constexpr std::size_t k_buffer_bytes = 64 << 10;
-  (void)std::setvbuf(file_, nullptr, _IOFBF, k_buffer_bytes);
+  file_ = core::UniqueFd(path == "-" ? ::fcntl(1, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, k_mode));
+  if (!file_.valid()) return write_error(path_, errno);
   return core::ok_status();
 }
 
-void EventWriter::note_failure() {
-  if (failure_ == 0) failure_ = errno != 0 ? errno : EIO;
+void EventWriter::write(const core::Value& event) {
+  constexpr std::size_t k_write_bytes = 64u << 10;
+  if (!file_.valid()) return;
+  if (!oldest_) oldest_ = Clock::now();
+  JsonText out(unwritten_);
+  put_event(out, event);
+  unwritten_ += '\n';
+  if (unwritten_.size() >= k_write_bytes) flush();
 }
 
-void EventWriter::write(const core::Value& event) {
-  if (file_ == nullptr) return;
-  const std::string text = event_line(event) + "\n";
-  if (!oldest_) oldest_ = Clock::now();
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) note_failure();
+void EventWriter::flush() {
+  errno = 0;
+  if (!write_to(file_.get(), unwritten_) && failure_ == 0) failure_ = errno != 0 ? errno : EIO;
+  unwritten_.clear();
+  oldest_.reset();
 }
 
 std::optional<std::chrono::milliseconds> EventWriter::flush_when_due() {
-  if (file_ == nullptr || !oldest_) return std::nullopt;
+  if (!file_.valid() || !oldest_) return std::nullopt;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*oldest_ + k_most_delay - Clock::now());
   if (left.count() > 0) return left;
-  if (std::fflush(file_) != 0) note_failure();
-  oldest_.reset();
+  flush();
   return std::nullopt;
 }
 
 core::Status EventWriter::close() {
-  if (file_ != nullptr && std::fclose(file_) != 0) note_failure();
-  file_ = nullptr;
+  if (file_.valid()) {
+    flush();
+    errno = 0;
+    if (::close(file_.release()) != 0 && failure_ == 0) failure_ = errno;   // a network file system may say only now what it could not write
+  }
   if (failure_ == 0) return core::ok_status();
   return write_error(path_, failure_);
 }

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 #include <optional>
 #include <string>
 
 #include <pfcore/result.hpp>
+#include <pfcore/unique_fd.hpp>
 #include <pfcore/value.hpp>
 
 namespace pf::cli {
@@ -34,10 +34,11 @@ class EventWriter {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds k_most_delay{50};
 
-  void note_failure();
+  void flush();
 
   std::string path_;
-  std::FILE* file_ = nullptr;
+  core::UniqueFd file_;
+  std::string unwritten_;
   std::optional<Clock::time_point> oldest_;   // event that is not in the file yet
   int failure_ = 0;                // errno of the first failed write
 };
