@@ -171,12 +171,22 @@ void Channel::resume_reading() {
 }
 
 void Channel::send(std::string_view payload, std::vector<core::UniqueFd> fds) {
-  if (!fd_.valid() || write_failed_) return;
+  if (enqueue(payload, std::move(fds))) schedule_flush();
+}
+
+void Channel::queue(std::string_view payload) { (void)enqueue(payload, {}); }
+
+void Channel::flush_queued() {
+  if (!queue_.empty()) schedule_flush();
+}
+
+bool Channel::enqueue(std::string_view payload, std::vector<core::UniqueFd> fds) {
+  if (!fd_.valid() || write_failed_) return false;
   auto frame = core::encode_frame(payload);
-  if (!frame) return;
+  if (!frame) return false;
   queued_bytes_ += frame->size();
   queue_.push_back({std::move(*frame), std::move(fds)});
-  schedule_flush();
+  return true;
 }
 
 void Channel::schedule_flush() {

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t k_streams = 3;
 
+// Results that come in a stream wake the client together: it reads on the processors that the tests run on.
+constexpr Milliseconds k_results_wait{10};
+constexpr std::size_t k_results_bytes = 100u << 10;
+
 // How a pickled ('run', fp, full_report, …) begins: PROTO, FRAME and its length, MARK, a short text.
 constexpr std::size_t k_frame_opcode_bytes = 9;
 constexpr std::string_view k_v1_run = "(\x8c\x03run";
@@ -46,7 +50,8 @@ Connection::Connection(Loop& loop, ConnectionHandler& handler, std::int64_t id, 
       limits_(limits),
       channel_(loop, *this, ChannelOptions{limits.command_bytes, true}),
       command_timer_(loop, [this] { refuse("timed-out", "read a command: its bytes stopped coming", ""); }),
-      stall_timer_(loop, [this] { close(); }) {}
+      stall_timer_(loop, [this] { close(); }),
+      results_timer_(loop, [this] { channel_.flush_queued(); }) {}
 
 // ---------------------------------------------------------------- what comes in
 
@@ -191,6 +196,17 @@ void Connection::send_event(std::string_view payload) { send_event(payload, {});
 
 void Connection::send_event(std::string_view payload, std::vector<core::UniqueFd> fds) {
   channel_.send(payload, std::move(fds));
+  note_queued();
+}
+
+void Connection::send_result(std::string_view payload) {
+  channel_.queue(payload);
+  if (channel_.queued_bytes() >= k_results_bytes) channel_.flush_queued();
+  else if (channel_.is_open() && !results_timer_.active()) results_timer_.start(k_results_wait);
+  note_queued();
+}
+
+void Connection::note_queued() {
   if (channel_.queued_bytes() > limits_.queue_bytes) {
     close();
     return;
@@ -232,6 +248,7 @@ void Connection::gone() {
   if (std::exchange(gone_, true)) return;
   command_timer_.stop();
   stall_timer_.stop();
+  results_timer_.stop();
   handler_.on_client_gone(*this);
 }
 

@@ -116,6 +116,7 @@ bool Timer::active() const noexcept { return uv_is_active(reinterpret_cast<const
 
 struct FdWatch::Handle {
   uv_poll_t uv{};
+  int events = 0;                  // what is watched for: asking again costs calls of the kernel
   std::function<void(Ready)> on_ready;
 };
 
@@ -132,12 +133,15 @@ core::Status FdWatch::open(int fd, std::function<void(Ready)> on_ready) {
 void FdWatch::want(bool readable, bool writable) noexcept {
   if (handle_ == nullptr) return;
   const int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+  if (std::exchange(handle_->events, events) == events) return;
   if (events == 0) {
     uv_poll_stop(&handle_->uv);
     return;
   }
   uv_poll_start(&handle_->uv, events, [](uv_poll_t* poll, int status, int ready) {
-    call(static_cast<Handle*>(poll->data)->on_ready,
+    auto* const handle = static_cast<Handle*>(poll->data);
+    if (status < 0) handle->events = 0;   // libuv has stopped it
+    call(handle->on_ready,
          Ready{(ready & UV_READABLE) != 0, (ready & UV_WRITABLE) != 0, status < 0});
   });
 }

@@ -50,7 +50,8 @@ Run::Run(Context context, std::int64_t id, core::RunRequest request, std::vector
       streams_(std::move(streams)),
       client_(&client),
       received_(context_.loop.now()),
-      timer_(context_.loop, [this] { tick(); }) {}
+      timer_(context_.loop, [this] { tick(); }),
+      pace_timer_(context_.loop, [this] { end_read_pause(); }) {}
 
 Run::~Run() {
   *self_ = nullptr;

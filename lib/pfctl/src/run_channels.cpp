@@ -35,6 +35,12 @@ void Run::to_client(std::string_view payload) {
   update_pressure();
 }
 
+void Run::result_to_client(std::string_view payload) {
+  if (client_ == nullptr) return;
+  client_->send_result(payload);
+  update_pressure();
+}
+
 void Run::progress_to_client(std::string_view payload) {
   if (client_ != nullptr) client_->send_progress(payload);
 }
@@ -100,6 +106,7 @@ core::Result<core::RunBoard> Run::start_workers(const core::Selected& selected, 
     ends.push_back(std::move(*end));
   }
   if (ends.size() < at_once) workers = ends.size();
+  reads_in_turns_ = selected.maxfail == 0;   // otherwise the next result may be the one that ends the run
   const core::Plan plan = plan_run(selected, request_.options.dist, workers, known_history(selected));
   auto memory = BoardMemory::create(core::RunBoard::size_bytes(plan, workers));
   if (!memory) return std::move(memory).error();
@@ -164,6 +171,7 @@ void Run::on_worker_frame(std::size_t slot, std::string_view payload) {
   const std::string_view type = core::message_type(root);
   state_->on_worker_frame(payload.size());
   if (type == core::ItemResult::k_type) {
+    pace_.on_result(now);
     with<core::ItemResult>(root, [&](core::ItemResult result) { state_->on_result(slot, std::move(result), now); });
   } else if (type == core::WarningReport::k_type) {
     with<core::WarningReport>(root, [&](const core::WarningReport& warning) { state_->on_warning(slot, warning); });
@@ -171,6 +179,20 @@ void Run::on_worker_frame(std::size_t slot, std::string_view payload) {
     with<core::WorkerFinished>(root, [&](const core::WorkerFinished& finished) { state_->on_worker_finished(slot, finished, now); });
   }
   after_event();
+}
+
+// The worker's death is heard of through the controller, and what it said last is drained then: nothing waits for this but results.
+void Run::on_worker_read(Channel& channel) {
+  if (!reads_in_turns_ || done_ || !pace_.is_stream()) return;
+  channel.pause_reading();
+  if (!pace_timer_.active()) pace_timer_.start(ReadPace::k_window);
+}
+
+void Run::end_read_pause() {
+  pace_.begin_window(context_.loop.now());
+  for (const auto& worker : workers_) {
+    if (worker && !paused_) worker->channel.resume_reading();
+  }
 }
 
 void Run::on_worker_end(std::size_t slot, const core::Error& why) {

@@ -69,7 +69,7 @@ void RunState::deliver(core::ItemResult result, std::string worker) {
     effects_.to_controller(core::encode(forward));
   }
   if (!setup_.options.full_report) result.opaque.clear();
-  effects_.to_client(core::encode(result));
+  effects_.result_to_client(core::encode(result));
 }
 
 void RunState::send_measured() {

@@ -13,6 +13,7 @@ struct Run::WorkerLink final : ChannelHandler {
       : run(owner), slot(slot_number), channel(owner.context_.loop, *this, options) {}
   void on_frame(Channel&, std::string_view payload) override { run.on_worker_frame(slot, payload); }
   void on_end(Channel&, const core::Error& why) override { run.on_worker_end(slot, why); }
+  void on_read(Channel& read) override { run.on_worker_read(read); }
 
   Run& run;
   std::size_t slot;

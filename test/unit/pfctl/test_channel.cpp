@@ -79,6 +79,48 @@ TEST_SUITE("pfctl/channel") {
     CHECK(recorder.frames == std::vector<std::string>{"a", "bc", ""});
   }
 
+  TEST_CASE("what is only queued goes with what is sent next, in order") {
+    auto loop = make_loop();
+    Pair pair;
+    Recorder recorder(*loop);
+    Channel channel(*loop, recorder);
+    REQUIRE(channel.open(std::move(pair.ours)).ok());
+    core::FrameSocket peer(std::move(pair.theirs));
+    channel.queue("a");
+    channel.queue("b");
+    loop->run_deferred();
+    CHECK(channel.queued_bytes() > 0);
+    CHECK_FALSE(peer.receive(Milliseconds(0)).value().has_value());
+    channel.send("c");
+    loop->run_deferred();
+    for (const char* const expected : {"a", "b", "c"}) CHECK(peer.receive(Milliseconds(0)).value()->payload == expected);
+    channel.queue("d");
+    channel.flush_queued();
+    loop->run_deferred();
+    CHECK(peer.receive(Milliseconds(0)).value()->payload == "d");
+    CHECK(channel.queued_bytes() == 0);
+  }
+
+  TEST_CASE("reading that is paused and resumed goes on") {
+    auto loop = make_loop();
+    Pair pair;
+    Recorder recorder(*loop);
+    recorder.stop_after = 1;
+    Channel channel(*loop, recorder);
+    REQUIRE(channel.open(std::move(pair.ours)).ok());
+    channel.pause_reading();
+    channel.pause_reading();
+    pair.write(std::string("\0\0\0\1a", 5));
+    Timer resume(*loop, [&] {
+      CHECK(recorder.frames.empty());
+      channel.resume_reading();
+    });
+    resume.start(Milliseconds(5));
+    const Watchdog watchdog(*loop);
+    loop->run();
+    CHECK(recorder.frames == std::vector<std::string>{"a"});
+  }
+
   TEST_CASE("the end is told once, and a half frame is discarded") {
     auto loop = make_loop();
     Pair pair;

@@ -57,6 +57,9 @@ class Channel {
   [[nodiscard]] bool is_open() const noexcept { return fd_.valid(); }
   // Queues one frame. On a closed channel nothing happens. More than core::k_frame_cap_bytes: the frame is dropped.
   void send(std::string_view payload, std::vector<core::UniqueFd> fds = {});
+  // Queues one frame that nothing is written for: it goes with the next send() or flush_queued().
+  void queue(std::string_view payload);
+  void flush_queued();
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
   // Reads what has arrived, whether reading is paused or not, and ends the channel at EOF.
   void drain();
@@ -84,6 +87,7 @@ class Channel {
   void on_ready(FdWatch::Ready ready);
   ReadStep read_once();
   bool deliver_frames();
+  bool enqueue(std::string_view payload, std::vector<core::UniqueFd> fds);
   void schedule_flush();
   void flush();
   bool send_front();

@@ -65,6 +65,7 @@ class Connection final : public RunClient, public V1Answers, private ChannelHand
   [[nodiscard]] bool is_open() const noexcept { return channel_.is_open(); }
   void send_event(std::string_view payload) override;
   void send_event(std::string_view payload, std::vector<core::UniqueFd> fds);
+  void send_result(std::string_view payload) override;
   void send_progress(std::string_view payload) override;
   [[nodiscard]] std::size_t queued_bytes() const override { return channel_.queued_bytes(); }
   void send_answer(std::string_view payload) override { send_event(payload); }
@@ -91,6 +92,7 @@ class Connection final : public RunClient, public V1Answers, private ChannelHand
   void command(const core::Value& root);
   void run_command(const core::Value& root);
   void refresh_command(const core::Value& root);
+  void note_queued();
   void gone();
 
   ConnectionHandler& handler_;
@@ -99,6 +101,7 @@ class Connection final : public RunClient, public V1Answers, private ChannelHand
   Channel channel_;
   Timer command_timer_;
   Timer stall_timer_;
+  Timer results_timer_;            // running: results are queued that nothing was written for
   std::unique_ptr<RunClient> translator_;
   bool greeted_ = false;
   bool v1_ = false;                // has said all that a client of version 1 says

@@ -18,6 +18,7 @@
 #include <pfctl/daemon_log.hpp>
 #include <pfctl/generation_pool.hpp>
 #include <pfctl/history_store.hpp>
+#include <pfctl/read_pace.hpp>
 #include <pfctl/run_state.hpp>
 #include <pfctl/worker_budget.hpp>
 
@@ -28,6 +29,8 @@ class RunClient {
  public:
   virtual ~RunClient() = default;
   virtual void send_event(std::string_view payload) = 0;
+  // An event that may wait a few milliseconds for others: never behind one that came after it.
+  virtual void send_result(std::string_view payload) { send_event(payload); }
   virtual void send_progress(std::string_view payload) = 0;   // may be dropped
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 };
@@ -92,6 +95,7 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
 
   // RunEffects
   void to_client(std::string_view payload) override;
+  void result_to_client(std::string_view payload) override;
   void progress_to_client(std::string_view payload) override;
   void to_controller(std::string_view payload) override;
   [[nodiscard]] core::Result<core::RunBoard> start_workers(const core::Selected& selected, std::size_t workers, std::size_t at_once,
@@ -119,6 +123,8 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   void on_looked(const core::ControllerFinished& finished, const std::optional<std::string>& change);
   void on_worker_frame(std::size_t slot, std::string_view payload);
   void on_worker_end(std::size_t slot, const core::Error& why);
+  void on_worker_read(Channel& channel);
+  void end_read_pause();
   [[nodiscard]] core::Result<core::UniqueFd> open_worker(std::size_t slot);
   void drain_worker(std::int64_t slot);
   void end_early(const core::ErrorEvent& why);
@@ -146,6 +152,9 @@ class Run final : private GenerationUser, private RunEffects, private ChannelHan
   std::vector<std::unique_ptr<WorkerLink>> workers_;
   BoardMemory board_;
   bool paused_ = false;
+  bool reads_in_turns_ = false;             // ReadPace says when
+  ReadPace pace_;
+  Timer pace_timer_;                        // running: channels of workers wait for the next window
   bool looking_ = false;                    // at the inputs, after the session and before the verdict
   std::vector<std::function<void()>> held_; // what the controller did meanwhile
   std::shared_ptr<Run*> self_ = std::make_shared<Run*>(this);

@@ -59,6 +59,7 @@ class RunEffects {
  public:
   virtual ~RunEffects() = default;
   virtual void to_client(std::string_view payload) = 0;
+  virtual void result_to_client(std::string_view payload) { to_client(payload); }   // may wait a little for others
   virtual void progress_to_client(std::string_view payload) = 0;    // may be dropped
   virtual void to_controller(std::string_view payload) = 0;
   // Plans, lays out the board, makes the channels of the first `at_once` workers and sends Assign. The board may have fewer
