@@ -154,6 +154,16 @@ bool add_plain_report(const py::object& report, bool want_sections, const py::by
   return true;
 }
 
+// As add_plain_report, with what pytest's own hook makes of it; false too when that is not plain.
+bool add_passed_report(const py::object& report, bool want_sections) {
+  core::PhaseReport phase;
+  if (!plain_pass_from_python(report, want_sections, phase)) return false;
+  auto opaque = pickle_plain_report(report);
+  if (!opaque) return false;
+  add_phase(std::move(phase), std::move(*opaque));
+  return true;
+}
+
 void add_described_report(const py::dict& fields, const py::bytes& opaque) {
   add_phase(phase_from_python(fields), bytes_from(opaque));
 }
@@ -218,7 +228,11 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("begin_item", &start_item);
   module.def("begin_try", &begin_try);
   module.def("add_plain_report", &add_plain_report);
-  module.def("pickle_plain_report", [](const py::object& report) { return pickle_plain_report(report); });
+  module.def("add_passed_report", &add_passed_report);
+  module.def("pickle_plain_report", [](const py::object& report) -> py::object {
+    const auto pickle = pickle_plain_report(report);
+    return pickle ? py::object(py::bytes(*pickle)) : py::none();
+  });
   module.def("add_described_report", &add_described_report);
   module.def("measure", [] { ProcessState::current().measures = true; });
   module.def("add_fixture", &report_fixture);

@@ -115,17 +115,21 @@ bool put_fields(core::PickleWriter& out, PyObject* fields) {
 
 }  // namespace
 
-py::object pickle_plain_report(const py::handle& report) {
+std::optional<std::string> pickle_plain_report(const py::handle& report) {
+  static std::optional<core::PickleWriter> out;     // its memory serves all reports
   const py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
   if (!fields) {
     PyErr_Clear();
-    return py::none();
+    return std::nullopt;
   }
-  core::PickleWriter out;
-  out.begin_dict();
-  if (!put_fields(out, fields.ptr())) return py::none();
-  out.end_dict();
-  return py::bytes(out.finish());
+  if (!out) out.emplace();
+  out->begin_dict();
+  if (!put_fields(*out, fields.ptr())) {
+    out.reset();                                    // it stands within a dict
+    return std::nullopt;
+  }
+  out->end_dict();
+  return out->finish();
 }
 
 }  // namespace pf::exec

@@ -56,6 +56,7 @@ class ItemRunner:
         self._junit = junit.WorkerPart(log) if log is not None else None
         self._only_junit = opaque and controller.only_junit
         self._serializes_as_usual = opaque and report_wire.serializes_as_usual(session.config)
+        self._pickles_passed = self._serializes_as_usual and not self._only_junit
         self._wants_sections = controller.renderer.wants_pass_sections or junit.writes_output(log)
         measure.install(session.config, controller.request["options"]["measure"])
 
@@ -82,15 +83,21 @@ class ItemRunner:
         described = renderer.describe(report, with_output) if wordy else None
         if self._junit is not None:
             self._junit.note(report)
-        blob = self._to_wire(report, described is not None) if self.sends_reports else b""
-        if described is None and _pfexec.add_plain_report(report, self._wants_sections or with_output, blob):
-            pass
-        else:
-            _pfexec.add_described_report(described or renderer.describe(report, with_output), blob)
-        if self._item is not None and report.when == "call" and report_wire.terminal_is_captured(self.config):
+        captured = report.when == "call" and report_wire.terminal_is_captured(self.config)
+        if not self._add_passed(report, described, with_output, captured):
+            blob = self._to_wire(report, described is not None) if self.sends_reports else b""
+            if described is not None or not _pfexec.add_plain_report(report, self._wants_sections or with_output, blob):
+                _pfexec.add_described_report(described or renderer.describe(report, with_output), blob)
+        if self._item is not None and captured:
             self._captured.show(self._item, report)
         if report.when == "call" and _pfexec.stopped() and not self.session.shouldstop:
             self.session.shouldstop = "the run was stopped"
+
+    def _add_passed(self, report: Any, described: dict[str, Any] | None, with_output: bool, captured: bool) -> bool:
+        """Most reports of most runs, in one call; False for all others."""
+        if not self._pickles_passed or described is not None or captured or type(report) is not pytest.TestReport:
+            return False
+        return bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
 
     def _to_wire(self, report: Any, wordy: bool) -> bytes:
         if self._only_junit and not wordy and junit.is_plain_pass(report, self._wants_sections):
