@@ -3,9 +3,10 @@
 #include <optional>
 #include <string>
 
+#include <pfcore/daemon_messages.hpp>
 #include <pfctl/daemon_process.hpp>
-#include <pfctl/v1_client.hpp>
 #include <pfctl/lock.hpp>
+#include <pfctl/v1_client.hpp>
 
 #include "ask_daemon.hpp"
 #include "commands.hpp"

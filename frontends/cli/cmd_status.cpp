@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ask_daemon.hpp"
+#include "checkpoint_view.hpp"
 #include "commands.hpp"
 #include "context.hpp"
 #include "exit_codes.hpp"
@@ -27,7 +28,8 @@ Json run_json(const core::RunStatus& run) {
 
 Json generation_json(const core::GenerationStatus& generation) {
   return {{"id", generation.id},       {"state", generation.state},         {"pid", generation.pid},      {"items", generation.items},
-          {"age_s", generation.age_s}, {"rss_bytes", generation.rss_bytes}, {"reason", generation.reason}};
+          {"age_s", generation.age_s}, {"rss_bytes", generation.rss_bytes}, {"reason", generation.reason},
+          {"checkpoints", checkpoints_json(generation)}};
 }
 
 Json status_json(const core::StatusReply& status) {
@@ -50,6 +52,9 @@ void print_generation(const core::GenerationStatus& generation) {
   std::printf("generation %lld · %s · pid %lld · %lld items · %.0f s old · %.1f MiB", number(generation.id), generation.state.c_str(),
               number(generation.pid), number(generation.items), generation.age_s, mebibytes(generation.rss_bytes));
   std::printf(generation.reason.empty() ? "%s\n" : " · %s\n", generation.reason.c_str());
+  if (generation.checkpoints.empty()) return;
+  std::printf("  %zu %s · %.1f MiB · the last one before %s\n", generation.checkpoints.size(), generation.checkpoints.size() == 1 ? "checkpoint" : "checkpoints",
+              mebibytes(checkpoint_bytes(generation)), generation.checkpoints.back().before.c_str());
 }
 
 void print_run(const core::RunStatus& run) {

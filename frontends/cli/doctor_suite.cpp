@@ -6,6 +6,7 @@
 
 #include <pfctl/client_setup.hpp>
 
+#include "checkpoint_view.hpp"
 #include "doctor_view.hpp"
 #include "say.hpp"
 
@@ -58,29 +59,11 @@ std::string asked_for(const core::GenerationReport& generation) {
   return some_of(generation.scope, k_shown);
 }
 
-// What a process holds, shared pages by their share (PSS); 0 where the kernel does not say.
-std::int64_t proportional_bytes(std::int64_t pid) {
-  const auto text = std::unique_ptr<std::FILE, int (*)(std::FILE*)>(std::fopen(("/proc/" + std::to_string(pid) + "/smaps_rollup").c_str(), "re"), std::fclose);
-  char line[128];
-  long long kib = 0;
-  while (text != nullptr && std::fgets(line, sizeof line, text.get()) != nullptr) {
-    if (std::sscanf(line, "Pss: %lld kB", &kib) == 1) return kib << 10;
-  }
-  return 0;
-}
-
-Json checkpoints_json(const core::GenerationReport& generation) {
-  Json out = Json::array();
-  for (const core::CheckpointStatus& one : generation.checkpoints) out.push_back({{"pid", one.pid}, {"before", one.before}, {"pss_bytes", proportional_bytes(one.pid)}});
-  return out;
-}
-
 void describe_checkpoints(Check& check, const DoctorView& view, const core::GenerationReport& generation) {
-  std::int64_t bytes = 0;
-  for (const core::CheckpointStatus& one : generation.checkpoints) bytes += proportional_bytes(one.pid);
-  if (!generation.checkpoints.empty()) {
-    check.details.push_back("  " + counted(static_cast<std::int64_t>(generation.checkpoints.size()), "checkpoint") + ", " + mebibytes_text(bytes) +
-                            " together, the last one before " + short_path(view, generation.checkpoints.back().before));
+  const auto& checkpoints = generation.status.checkpoints;
+  if (!checkpoints.empty()) {
+    check.details.push_back("  " + counted(static_cast<std::int64_t>(checkpoints.size()), "checkpoint") + ", " + mebibytes_text(checkpoint_bytes(generation.status)) +
+                            " together, the last one before " + short_path(view, checkpoints.back().before));
   }
   if (!generation.resumed_before.empty()) check.details.push_back("  went on from the checkpoint before " + short_path(view, generation.resumed_before));
   if (generation.no_checkpoints.empty()) return;
@@ -111,7 +94,7 @@ Json generation_json(const core::GenerationReport& generation) {
           {"input_folders", generation.input_folders},
           {"input_absent", generation.input_absent},
           {"collect_errors", generation.collect_errors},
-          {"checkpoints", checkpoints_json(generation)},
+          {"checkpoints", checkpoints_json(generation.status)},
           {"no_checkpoints", generation.no_checkpoints},
           {"resumed_before", generation.resumed_before},
           {"python", generation.python_version},

@@ -182,6 +182,10 @@ def test_no_more_than_so_many_are_kept(suite: Case) -> None:
     suite.write({f"test_more_{number:02}.py": "def test_it(): pass\n" for number in range(20)})
     assert_collected_like_pytest(suite)
     assert len(checkpoints(suite)) == 12
+    told = generation(suite)["checkpoints"]
+    assert {one["pid"] for one in told} == {process.pid for process in checkpoints(suite)}
+    assert all(one["pss_bytes"] > 0 for one in told)
+    assert f"  12 checkpoints · " in suite.pfast("status").out and f"before {told[-1]['before']}\n" in suite.pfast("status").out
 
 
 @pytest.mark.parametrize(
@@ -201,6 +205,8 @@ def test_where_a_copy_would_not_be_safe_there_is_none(suite: Case, line: str, re
     assert_collected_like_pytest(suite)
     assert "goes on before" not in log(suite).replace(f"goes on before {suite.project}/conftest.py", "")
     assert reason in suite.pfast("doctor").out
+    edit(suite, "conftest.py", line + "\nimport shop\n\n")
+    assert f"boot: checkpoints are missing: {reason}" in suite.pfast("run", "--verbose-plan").err
 
 
 def test_without_checkpoints_there_are_none(suite: Case) -> None:

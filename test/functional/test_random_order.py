@@ -70,5 +70,5 @@ def test_groups_of_one_length_begin_in_the_order_that_a_plugin_chose(case: Case)
     options = SHUFFLES["by module"]
     wanted = [module for module, _ in groupby(plain_order(case, options), module_of)]
     _, log = run(case, "-n", "2", "-p", "no:cacheprovider", *options)      # without a history all five are equally long
-    begun = list(dict.fromkeys(module_of(nodeid) for nodeid in log.nodeids()))
-    assert set(begun[:2]) == set(wanted[:2])
+    # One worker may be through with its first module before the other has begun.
+    assert {module_of(nodeid) for nodeid in log.first_of_workers()} == set(wanted[:2])

@@ -47,6 +47,14 @@ class Log:
     def order(self, beginning: str) -> list[str]:
         return [line.what for line in self.lines if "::" in line.what and line.what.startswith(beginning)]
 
+    def first_of_workers(self) -> list[str]:
+        """What each process began with."""
+        firsts: dict[str, str] = {}
+        for line in self.lines:
+            if "::" in line.what:
+                firsts.setdefault(line.process, line.what)
+        return list(firsts.values())
+
     def nodeids(self) -> list[str]:
         return [line.what for line in self.lines if "::" in line.what]
 

@@ -277,6 +277,7 @@ void fields(auto& v, Message<GenerationStatus> auto& m) {
   v.field("age_s", m.age_s);
   v.field("rss_bytes", m.rss_bytes);
   v.field("reason", m.reason);
+  v.field("checkpoints", m.checkpoints);
 }
 
 void fields(auto& v, Message<StatusReply> auto& m) {
@@ -349,7 +350,6 @@ void fields(auto& v, Message<GenerationReport> auto& m) {
   v.field("native_threads", m.native_threads);
   v.field("sockets", m.sockets);
   v.field("no_checkpoints", m.no_checkpoints);
-  v.field("checkpoints", m.checkpoints);
   v.bytes("resumed_before", m.resumed_before);
 }
 

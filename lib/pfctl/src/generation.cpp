@@ -241,6 +241,7 @@ core::GenerationStatus Generation::status(TimePoint now) const {
   status.age_s = std::chrono::duration<double>(now - boot_started_).count();
   if (status.pid > 0) status.rss_bytes = process_rss_bytes(status.pid);
   status.reason = reason_;
+  status.checkpoints = ladder_.status();
   return status;
 }
 

@@ -68,7 +68,6 @@ core::GenerationReport Generation::report(TimePoint now) const {
   report.native_threads = image_.native_threads;
   report.sockets = image_.sockets;
   report.no_checkpoints = ladder_ready_.obstacle;
-  report.checkpoints = ladder_.status();
   report.resumed_before = resumed_before_;
   return report;
 }

@@ -39,6 +39,11 @@ void Generation::on_resumed() {
   log_.line("generation " + std::to_string(id_) + ": goes on before " + resumed_before_ + " as process " + std::to_string(pid()) + " (" + plan_.why + ")");
 }
 
+std::string Generation::checkpoint_note() const {
+  if (!resumed_before_.empty()) return "went on from the checkpoint before " + resumed_before_;
+  return ladder_ready_.obstacle.empty() ? std::string() : "checkpoints are missing: " + ladder_ready_.obstacle;
+}
+
 void Generation::on_not_resumed() {
   resume_limit_.stop();
   if (state_ != GenerationState::booting || pid() != 0) return;

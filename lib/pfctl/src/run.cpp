@@ -74,6 +74,9 @@ void Run::on_phase(std::string_view name, const std::string& detail) {
 
 void Run::on_generation(Generation& generation) {
   generation_id_ = generation.id();
+  if (const std::string note = generation.checkpoint_note(); booted_ && request_.options.verbose_plan && !note.empty()) {
+    to_client(core::encode(core::PlanEvent{"boot", note}));
+  }
   choose_start_method(generation);
   if (auto forked = fork_on(generation); !forked) {
     end_early(error_event("fork-failed", forked.error().message, "see `ulimit -n`", k_exit_not_started));

@@ -232,6 +232,7 @@ inline core::StatusReply sample(core::StatusReply message) {
   generation.age_s = 60.5;
   generation.rss_bytes = 200'000'000;
   generation.reason = "changed: conftest.py";
+  generation.checkpoints = {{4714, "/suite/caf\xe9.py"}};
   message.generations = {generation};
   core::RunStatus run;
   run.id = 17;
@@ -532,7 +533,6 @@ inline core::Explanation sample(core::Explanation message) {
   report.native_threads = 3;
   report.sockets = {sample_socket()};
   report.no_checkpoints = "a thread was alive";
-  report.checkpoints = {{4714, "/suite/caf\xe9.py"}};
   report.resumed_before = "/suite/caf\xe9.py";
   message.generations = {report, core::GenerationReport{}};
   message.forkserver = "/caf\xe9/pfast-forkserver";

@@ -14,6 +14,34 @@
 PF_CORE_API_BEGIN
 namespace pf::core {
 
+// What a daemon does right now. The answer to StatusRequest.
+struct WorkerStatus { std::string name; std::int64_t pid = 0; std::string nodeid; double for_s = 0; };
+struct RunStatus { std::int64_t id = 0; std::int64_t done = 0; std::int64_t total = 0; std::vector<WorkerStatus> workers; };
+struct GenerationStatus {
+  std::int64_t id = 0;
+  std::string state;             // booting, ready, stale, failed
+  std::int64_t pid = 0;
+  std::int64_t items = 0;
+  double age_s = 0;
+  std::int64_t rss_bytes = 0;
+  std::string reason;
+  std::vector<CheckpointStatus> checkpoints;   // in the order of collection
+};
+struct StatusReply {
+  static constexpr std::string_view k_type = "status_reply";
+  std::int64_t pid = 0;
+  std::string address;
+  std::string version;
+  double uptime_s = 0;
+  std::int64_t rss_bytes = 0;
+  std::vector<GenerationStatus> generations;
+  std::vector<RunStatus> runs;
+  std::int64_t clients = 0;
+  std::string root;
+  std::string python;
+  double ttl_s = 0;              // idle time after which it leaves
+};
+
 // Make warm now what a run like `request` would use, with all of its scope, and replace every stale generation. Phases
 // follow, then Refreshed, or the ErrorEvent of the first boot that came to nothing.
 struct RefreshRequest {
@@ -70,7 +98,6 @@ struct GenerationReport {
   std::int64_t native_threads = 0;
   std::vector<ImageSocket> sockets;
   std::string no_checkpoints;    // why checkpoints are missing; empty = nothing stood in their way
-  std::vector<CheckpointStatus> checkpoints;   // in the order of collection
   std::string resumed_before;    // bytes: what the checkpoint that it is a fork of stood before; empty = collected from the beginning
 };
 

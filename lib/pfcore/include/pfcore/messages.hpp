@@ -258,32 +258,6 @@ struct ErrorEvent {
   std::string output;            // bytes: what the failed boot printed (pytest's own text), may be empty
 };
 
-struct WorkerStatus { std::string name; std::int64_t pid = 0; std::string nodeid; double for_s = 0; };
-struct RunStatus { std::int64_t id = 0; std::int64_t done = 0; std::int64_t total = 0; std::vector<WorkerStatus> workers; };
-struct GenerationStatus {
-  std::int64_t id = 0;
-  std::string state;             // booting, ready, stale, failed
-  std::int64_t pid = 0;
-  std::int64_t items = 0;
-  double age_s = 0;
-  std::int64_t rss_bytes = 0;
-  std::string reason;
-};
-struct StatusReply {
-  static constexpr std::string_view k_type = "status_reply";
-  std::int64_t pid = 0;
-  std::string address;
-  std::string version;
-  double uptime_s = 0;
-  std::int64_t rss_bytes = 0;
-  std::vector<GenerationStatus> generations;
-  std::vector<RunStatus> runs;
-  std::int64_t clients = 0;
-  std::string root;
-  std::string python;
-  double ttl_s = 0;              // idle time after which it leaves
-};
-
 struct ShutdownReply { static constexpr std::string_view k_type = "bye"; };
 
 // ---------------------------------------------------------------- daemon <-> forkserver

@@ -96,8 +96,8 @@ class Generation final : private ForkserverHandler {
   [[nodiscard]] bool collects_in(std::int64_t session) const { return state_ == GenerationState::booting && pid() == session; }
   // For a successor that collects `scope` for a client with this environment. nullptr: it has to begin anew.
   [[nodiscard]] std::shared_ptr<const ResumePlan> resume_plan(const BootScope& scope, std::string* before = nullptr) const;
-  // Why checkpoints are missing; empty: nothing stood in their way.
-  [[nodiscard]] const std::string& no_checkpoints() const noexcept { return ladder_ready_.obstacle; }
+  // Which checkpoint it went on from, or why checkpoints are missing; empty: there is nothing to say.
+  [[nodiscard]] std::string checkpoint_note() const;
   [[nodiscard]] std::int64_t pid() const noexcept { return process_ ? process_->pid() : 0; }
   [[nodiscard]] const BootPlan& plan() const noexcept { return plan_; }
   [[nodiscard]] const std::string& key() const noexcept { return key_; }

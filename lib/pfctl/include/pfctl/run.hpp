@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 #include <pfcore/unique_fd.hpp>
 
 #include <pfctl/board_memory.hpp>

@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include <pfcore/messages.hpp>
+#include <pfcore/daemon_messages.hpp>
 #include <pfcore/run_board.hpp>
 #include <pfcore/run_tally.hpp>
 
