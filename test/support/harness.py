@@ -185,7 +185,8 @@ class Case:
             arguments[1:1] = ["-o", f"cache_dir={self.home / 'plain-cache'}"]
         if oracle:
             arguments[1:1] = ["-p", "pfast_outcomes"]
-            extra = {"PYTHONPATH": str(SUPPORT), "PFAST_ORACLE_DUMP": str(folder / "outcomes.json")}
+            path = [str(SUPPORT), *filter(None, [{**self.env, **(env or {})}.get("PYTHONPATH")])]
+            extra = {"PYTHONPATH": os.pathsep.join(path), "PFAST_ORACLE_DUMP": str(folder / "outcomes.json")}
         environment = {**self.env, **(env or {}), **extra}
         return Running(arguments, self.project / cwd, environment, folder, umask).finish()
 

@@ -6,6 +6,7 @@ the project by an import. Whether it is time for one and whether it is safe is f
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,10 @@ class Ladder:
     # -- making one ------------------------------------------------------------------------------------------------
 
     def _leave_one(self, before: str) -> None:
+        # What is frozen no later pass of the collector looks at: one that did would write to every page that is shared with the
+        # checkpoint, and take longer than collecting an edited file. Each object has its one full pass, here or at the pause.
+        gc.collect()
+        gc.freeze()
         for stream in (sys.__stdout__, sys.__stderr__):
             if stream is not None:
                 stream.flush()
