@@ -105,6 +105,32 @@ def test_an_edited_file_that_is_named_is_collected_alone_and_the_rest_behind_it(
     assert len(assert_collected_like_pytest(suite)) == len(everything) + 1
 
 
+BURN = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass\n"
+
+
+@pytest.mark.parametrize(
+    "name, before, texts",
+    [
+        ("test_d.py", "{project}/test_d.py", ["def test_d(): pass\ndef test_%d(): pass\n" % number for number in (1, 2, 3)]),
+        ("sub/conftest.py", "{project}/sub", ["NAMES = [%d]\n" % number for number in (1, 2, 3)]),
+        ("late/part.py", "late.part", ["NUMBERS = [%d]\n" % number for number in (1, 2, 3)]),
+    ],
+)
+def test_what_is_edited_often_has_a_checkpoint_of_its_own(suite: Case, name: str, before: str, texts: list[str]) -> None:
+    suite.env["PFAST_CHECKPOINT_GAP_MS"] = "1000000"  # none for the time that was spent
+    suite.write({"conftest.py": BURN, "late/__init__.py": BURN, "late/part.py": "NUMBERS = [0]\n", "test_e.py": "from late import part\ndef test_e(): pass\n"})
+    edit(suite, "test_c.py", BURN + "import pytest\nfrom late.part import NUMBERS\n@pytest.mark.parametrize('n', NUMBERS)\ndef test_n(n): pass\n")
+    assert_collected_like_pytest(suite)
+    assert not checkpoints(suite)
+    for text in texts[:2]:
+        edit(suite, name, text)
+        assert_collected_like_pytest(suite)
+    assert f"goes on before {before.format(project=suite.project)} " in log(suite)
+    assert before.format(project=suite.project) in [one["before"] for one in generation(suite)["checkpoints"]]
+    edit(suite, name, texts[2])
+    assert_collected_like_pytest(suite)
+
+
 def test_a_broken_edit_has_pytests_text_and_the_mended_one_goes_on(suite: Case) -> None:
     before = assert_collected_like_pytest(suite)
     good = (suite.project / "test_d.py").read_text()

@@ -104,6 +104,8 @@ def base_environment() -> dict[str, str]:
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
         if name in os.environ:
             env[name] = os.environ[name]
+    if checkpoints := os.environ.get("PFAST_TEST_CHECKPOINTS"):  # any test, with one at every place where it may be
+        env |= {"PFAST_CHECKPOINTS": checkpoints, "PFAST_CHECKPOINT_GAP_MS": "0"}
     if forkserver := os.environ.get("PFAST_TEST_FORKSERVER"):  # of another build than pfast itself
         env |= {"PFAST_FORKSERVER": forkserver, **environment_of(Path(forkserver).parents[2] / "frontends" / "cli" / "pfast")}
     return env

@@ -1,5 +1,7 @@
 #include <pfcore/ladder.hpp>
 
+#include <algorithm>
+
 namespace pf::core {
 
 std::optional<std::size_t> rung_to_resume(std::span<const Rung> rungs, std::span<const std::uint32_t> input_marks,
@@ -16,12 +18,14 @@ std::optional<std::size_t> rung_to_resume(std::span<const Rung> rungs, std::span
 
 std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t most) {
   if (rungs.size() <= most || rungs.size() < 2) return std::nullopt;
-  std::size_t worst = 0;
+  std::optional<std::size_t> worst;
   double least = 0;
+  const bool all_hot = std::all_of(rungs.begin(), rungs.end() - 1, [](const Rung& rung) { return rung.hot; });
   for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
+    if (rungs[i].hot && !all_hot) continue;
     const double before = rungs[i].work_s - (i == 0 ? 0 : rungs[i - 1].work_s);
     const double saved = before * (rungs[i + 1].work_s - rungs[i].work_s);
-    if (i != 0 && saved >= least) continue;
+    if (worst && saved >= least) continue;
     worst = i;
     least = saved;
   }

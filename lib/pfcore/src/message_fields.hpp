@@ -376,7 +376,7 @@ void fields(auto& v, Message<BootRequest> auto& m) {
   v.field("spare", m.spare);
 }
 
-void fields(auto&, Message<LadderRequest> auto&) {}
+void fields(auto& v, Message<LadderRequest> auto& m) { v.bytes("hot", m.hot); }
 
 void fields(auto& v, Message<LadderReady> auto& m) {
   v.field("input_marks", m.input_marks);
@@ -388,6 +388,7 @@ void fields(auto& v, Message<CheckpointMade> auto& m) {
   v.field("mark", m.mark);
   v.field("work_s", m.work_s);
   v.bytes("before", m.before);
+  v.field("hot", m.hot);
 }
 
 void fields(auto&, Message<ResumeRequest> auto&) {}

@@ -87,7 +87,7 @@ void Generation::send_order() {
   request.umask = plan_.umask;
   request.spare = !plan_.single_use;
   std::optional<core::LadderRequest> ladder;
-  if (plan_.checkpoints > 0) ladder.emplace();
+  if (plan_.checkpoints > 0) ladder.emplace().hot = plan_.hot;
   process_->boot(request, ladder);
 }
 

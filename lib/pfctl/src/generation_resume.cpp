@@ -73,29 +73,33 @@ void Generation::on_checkpoint(core::CheckpointMade made, core::UniqueFd channel
   if (checkpoint) ladder_.add(std::move(*checkpoint), plan_.checkpoints);
 }
 
-std::shared_ptr<const ResumePlan> Generation::resume_plan(const BootScope& scope, std::string* before) const {
-  if (!inputs_ || ladder_.empty() || inputs_->size() > k_most_inputs) return nullptr;
+std::shared_ptr<const ResumePlan> Generation::resume_plan(const BootScope& scope, HotFiles& hot) const {
+  if (!inputs_ || inputs_->size() > k_most_inputs) return nullptr;
+  const auto changed = inputs_->first_changed();
+  if (changed) hot.note(inputs_->path(*changed));
+  if (ladder_.empty()) return nullptr;
   auto plan = std::make_shared<ResumePlan>();
-  plan->ladder = ladder_.up_to(ladder_ready_.input_marks, inputs_->first_changed(), scope);
+  plan->ladder = ladder_.up_to(ladder_ready_.input_marks, changed, scope);
   if (plan->ladder.empty()) return nullptr;
   plan->argv = plan_.argv;
   plan->env = plan_.spec.env;
   plan->boot_clock = boot_clock_;
-  if (before != nullptr) *before = plan->ladder.top()->before();
   return plan;
 }
 
 // ---------------------------------------------------------------- the pool
 
-void GenerationPool::plan_resume(BootPlan& plan) const {
+void GenerationPool::plan_resume(BootPlan& plan) {
   plan.checkpoints = plan.single_use ? 0 : settings_.checkpoints;
+  plan.hot = hot_.paths();
   if (plan.checkpoints == 0 || !plan.replaces) return;
   const Generation* const source = find(*plan.replaces);
   if (source == nullptr || !source->usable()) return;
   const BootPlan& made = source->plan();
   if (made.single_use || made.spec.cwd != plan.spec.cwd || made.umask != plan.umask || made.program != plan.program) return;
   if (source->key() != generation_key(plan.spec.env, plan.argv, plan.spec.cwd, plan.program) || source->inputs()->environment_change(plan.spec.env)) return;
-  plan.resume = source->resume_plan(plan.scope);
+  plan.resume = source->resume_plan(plan.scope, hot_);
+  plan.hot = hot_.paths();
 }
 
 }  // namespace pf::ctl

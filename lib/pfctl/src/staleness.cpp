@@ -314,6 +314,8 @@ std::optional<std::size_t> InputSet::first_changed() const {
   return first;
 }
 
+const std::string& InputSet::path(std::size_t index) const { return state_->inputs[index].file.path; }
+
 void InputSet::State::start_watch() {
   if (watches >= k_watches) return;
   ++watches;

@@ -55,10 +55,10 @@ py::dict pause_for_runs(const py::dict& fields) {
 }
 
 // [(descriptor of the file, 1 or 2 while that one is captured, else -1)]. A dict in a new forkserver that goes on from here.
-py::object leave_checkpoint(const std::string& before, const std::vector<std::pair<int, int>>& captures) {
+py::object leave_checkpoint(const std::string& before, bool hot, const std::vector<std::pair<int, int>>& captures) {
   std::vector<CaptureFile> files;
   for (const auto& [file, target] : captures) files.push_back({file, target});
-  const auto boot = Checkpoints::instance().leave_one(before, files);
+  const auto boot = Checkpoints::instance().leave_one(before, hot, files);
   if (!boot) return py::none();
   return boot_to_python(*boot);
 }
@@ -198,7 +198,8 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
     return py::make_tuple(origin.module, origin.location);
   });
   module.def("checkpoint_due", [] { return Checkpoints::instance().due(); });
-  module.def("work_since_checkpoint", [] { return Checkpoints::instance().work_since_last(); });
+  module.def("checkpoint_worth_one", [] { return Checkpoints::instance().worth_one(); });
+  module.def("checkpoint_is_hot", [](const std::string& path) { return Checkpoints::instance().is_hot(path); });
   module.def("leave_checkpoint", &leave_checkpoint);
   module.def("pause", &pause_for_runs);
 
@@ -290,12 +291,12 @@ void run_worker_with_pytest(const core::WorkerBoot& boot, const std::string& ada
   send_worker_finished(std::move(failed));
 }
 
-void before_import(PyObject* name) noexcept {
+void before_import(PyObject* name, bool hot) noexcept {
   static bool within = false;                  // it imports nothing new itself; what it calls might
   if (within) return;
   within = true;
   try {
-    py::module_::import("_pfast_exec.ladder").attr("before_import")(py::reinterpret_borrow<py::object>(name));
+    py::module_::import("_pfast_exec.ladder").attr("before_import")(py::reinterpret_borrow<py::object>(name), hot);
   } catch (const py::error_already_set&) {
     PyErr_Clear();
   }

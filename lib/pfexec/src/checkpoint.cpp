@@ -18,6 +18,8 @@ namespace pf::exec {
 namespace {
 
 constexpr double k_least_gap_s = 0.15;
+// Right before a file that was edited lately, or that a run has named.
+constexpr double k_least_likely_gap_s = 0.02;
 // Another gap, in milliseconds, whatever a checkpoint costs: for tests.
 constexpr const char* k_gap_variable = "PFAST_CHECKPOINT_GAP_MS";
 // A checkpoint costs two forks, of which this process sees one, and the pages that are written to afterwards: no more than about a
@@ -55,6 +57,7 @@ Checkpoints& Checkpoints::instance() noexcept {
 
 void Checkpoints::begin(const std::optional<core::LadderRequest>& wanted) {
   wanted_ = wanted.has_value();
+  if (wanted) hot_ = wanted->hot;
   daemon_ = ::getppid();
   output_ = key_of(2);
   if (const char* text = std::getenv(k_gap_variable)) fixed_gap_s_ = std::atof(text) / 1000;
@@ -64,11 +67,25 @@ void Checkpoints::begin(const std::optional<core::LadderRequest>& wanted) {
 
 double Checkpoints::work_s() const noexcept { return work_before_s_ + cpu_s(); }
 
-double Checkpoints::work_since_last() const noexcept { return wanted_ ? work_s() - last_s_ : 0; }
+bool Checkpoints::worth_one() const noexcept { return wanted_ && work_s() - last_s_ >= std::min(fixed_gap_s_.value_or(k_least_gap_s), k_least_likely_gap_s); }
+
+bool Checkpoints::is_hot(std::string_view path) const {
+  if (hot_.empty() || !worth_one()) return false;
+  return std::any_of(hot_.begin(), hot_.end(), [path](std::string_view hot) {
+    return hot.starts_with(path) && (hot.size() == path.size() || hot.substr(path.size()) == "/conftest.py" || hot.substr(path.size()) == "/__init__.py");
+  });
+}
+
+bool Checkpoints::is_hot_module(std::string_view name) const {
+  if (hot_.empty() || !worth_one()) return false;
+  std::string path = "/" + std::string(name);
+  std::replace(path.begin(), path.end(), '.', '/');
+  return std::any_of(hot_.begin(), hot_.end(), [&path](std::string_view hot) { return hot.ends_with(path + ".py") || hot.ends_with(path + "/__init__.py"); });
+}
 
 bool Checkpoints::due() const noexcept { return wanted_ && work_s() - last_s_ >= fixed_gap_s_.value_or(gap_s_); }
 
-std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& before, std::span<const CaptureFile> captures) {
+std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& before, bool hot, std::span<const CaptureFile> captures) {
   if (!wanted_) return std::nullopt;
   const double work = work_s();
   core::FrameSocket& daemon = ProcessState::current().daemon;
@@ -101,6 +118,7 @@ std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& befor
   made.mark = mark;
   made.work_s = work;
   made.before = before;
+  made.hot = hot;
   const int fds[] = {pair->first.get()};
   if (!daemon.send(core::encode(made), fds)) leave(0);
   last_s_ = work_s();
@@ -140,6 +158,7 @@ core::BootRequest Checkpoints::become_forkserver(core::UniqueFd channel, const c
   set_title("pfast forkserver", "pfast-forkserve");
   set_title_detail("collecting in " + boot.cwd);
   wanted_ = order->ladder.has_value();
+  hot_ = wanted_ ? std::move(order->ladder->hot) : core::OsStrings();
   gap_s_ = k_least_gap_s;
   last_s_ = work_s();
   keep_spare(boot.spare);
@@ -147,10 +166,14 @@ core::BootRequest Checkpoints::become_forkserver(core::UniqueFd channel, const c
 }
 
 void note_import(PyObject* args) {
-  if (!Checkpoints::instance().due() || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) < 2) return;
+  const Checkpoints& checkpoints = Checkpoints::instance();
+  if (!checkpoints.worth_one() || !PyTuple_Check(args) || PyTuple_GET_SIZE(args) < 2) return;
   PyObject* const name = PyTuple_GET_ITEM(args, 0);
   if (PyTuple_GET_ITEM(args, 1) != Py_None || !PyUnicode_Check(name)) return;
-  before_import(name);
+  const char* const text = PyUnicode_AsUTF8(name);
+  if (text == nullptr) PyErr_Clear();
+  const bool hot = text != nullptr && checkpoints.is_hot_module(text);
+  if (hot || checkpoints.due()) before_import(name, hot);
 }
 
 }  // namespace pf::exec

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pfcore/checkpoint_messages.hpp>
@@ -35,11 +36,15 @@ class Checkpoints {
 
   // Enough was done since the last one.
   [[nodiscard]] bool due() const noexcept;
-  // So much processor time was spent since the last one.
-  [[nodiscard]] double work_since_last() const noexcept;
+  // What is read there was edited lately, and a little was done since the last one. A file, or a folder whose conftest.py or __init__.py it is.
+  [[nodiscard]] bool is_hot(std::string_view path) const;
+  // The same of a module, by its name.
+  [[nodiscard]] bool is_hot_module(std::string_view name) const;
+  // There is enough between here and the last one for one that is likely to be used.
+  [[nodiscard]] bool worth_one() const noexcept;
   // Leaves a checkpoint behind where that is safe. `before` is what will be read next. Returns nullopt in the process that goes on;
   // in a new forkserver, which goes on from here, its BootRequest.
-  [[nodiscard]] std::optional<core::BootRequest> leave_one(const std::string& before, std::span<const CaptureFile> captures);
+  [[nodiscard]] std::optional<core::BootRequest> leave_one(const std::string& before, bool hot, std::span<const CaptureFile> captures);
   // Why one that was due was not made; the first reason.
   [[nodiscard]] const std::string& obstacle() const noexcept { return obstacle_; }
 
@@ -56,6 +61,7 @@ class Checkpoints {
   double gap_s_ = 0;
   std::optional<double> fixed_gap_s_;
   std::string obstacle_;
+  core::OsStrings hot_;
 };
 
 // What a forkserver is to do: its channel's first frames. Errors: closed; malformed.

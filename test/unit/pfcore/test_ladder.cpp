@@ -47,4 +47,10 @@ TEST_SUITE("pfcore/ladder") {
     CHECK(rung_to_drop(std::array<Rung, 2>{{{1, 1.0}, {2, 1.0}}}, 1) == 0);
     CHECK_FALSE(rung_to_drop(std::array<Rung, 1>{{{1, 1.0}}}, 0).has_value());
   }
+
+  TEST_CASE("a rung before a file that is edited often stays while there are others") {
+    CHECK(rung_to_drop(std::array<Rung, 4>{{{1, 1.0}, {2, 1.3, true}, {3, 1.31}, {4, 3.0}}}, 3) == 2);
+    CHECK(rung_to_drop(std::array<Rung, 3>{{{1, 1.0, true}, {2, 1.1, true}, {3, 1.2}}}, 2) == 1);
+    CHECK(rung_to_drop(std::array<Rung, 3>{{{1, 5.0}, {2, 5.1, true}, {3, 5.2, true}}}, 2) == 0);
+  }
 }

@@ -15,6 +15,7 @@ namespace pf::core {
 // Ahead of a BootRequest: leave checkpoints behind while collecting.
 struct LadderRequest {
   static constexpr std::string_view k_type = "ladder";
+  OsStrings hot;                 // absolute paths of files that were edited lately: each is worth a checkpoint right before it
 };
 
 // Ahead of a BootReady.
@@ -37,6 +38,7 @@ struct CheckpointMade {
   std::int64_t mark = 0;         // how many inputs had been recorded (LadderReady.input_marks)
   double work_s = 0;             // processor time of all that was collected so far
   std::string before;            // bytes: the file or module that would be read next
+  bool hot = false;              // LadderRequest.hot has it
 };
 
 // To a checkpoint: become a forkserver, in a fork. Descriptors: its channel, on which a LadderRequest and

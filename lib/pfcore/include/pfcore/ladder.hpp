@@ -15,6 +15,7 @@ namespace pf::core {
 struct Rung {
   std::int64_t mark = 0;         // inputs that had been recorded
   double work_s = 0;             // processor time of all that was collected before
+  bool hot = false;              // right before a file that was edited lately
 };
 
 // The last rung that had not needed any of the changed inputs. `input_marks`: per input, rising, how much had been recorded when
@@ -25,7 +26,8 @@ struct Rung {
 
 // The rung whose loss costs least when there are more than `most`. An edit is taken
 // to be as likely at any moment of a collection, so a rung saves the work since the one before it in those edits that lie between
-// it and the next one. The last one is never dropped: how much lies behind it is not known yet.
+// it and the next one. The last one is never dropped: how much lies behind it is not known yet; nor is a hot one while there are
+// others, since the next edit is likely to be of the same file.
 [[nodiscard]] std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t most);
 
 }  // namespace pf::core

@@ -17,6 +17,7 @@
 
 #include <pfctl/boot_scope.hpp>
 #include <pfctl/forkserver_process.hpp>
+#include <pfctl/hot_files.hpp>
 #include <pfctl/ladder.hpp>
 #include <pfctl/loop.hpp>
 #include <pfctl/staleness.hpp>
@@ -51,6 +52,7 @@ struct BootPlan {
   bool single_use = false;                  // for the run that it is booted for and no other (start method "fork")
   std::optional<std::int64_t> replaces;     // the generation that it succeeds
   std::size_t checkpoints = 0;              // that are kept of it; 0 = none are made
+  core::OsStrings hot;                      // files that were edited lately
   std::shared_ptr<const ResumePlan> resume; // a boot that comes to nothing this way begins anew
   std::shared_ptr<const BootPlan> rest;     // of a generation before, which had collected more: to be made again behind this one
 };
@@ -95,7 +97,7 @@ class Generation final : private ForkserverHandler {
   // Collecting, with helpers of the suite and checkpoints that nobody has told of yet.
   [[nodiscard]] bool collects_in(std::int64_t session) const { return state_ == GenerationState::booting && pid() == session; }
   // For a successor that collects `scope` for a client with this environment. nullptr: it has to begin anew.
-  [[nodiscard]] std::shared_ptr<const ResumePlan> resume_plan(const BootScope& scope, std::string* before = nullptr) const;
+  [[nodiscard]] std::shared_ptr<const ResumePlan> resume_plan(const BootScope& scope, HotFiles& hot) const;
   // Which checkpoint it went on from, or why checkpoints are missing; empty: there is nothing to say.
   [[nodiscard]] std::string checkpoint_note() const;
   [[nodiscard]] std::int64_t pid() const noexcept { return process_ ? process_->pid() : 0; }

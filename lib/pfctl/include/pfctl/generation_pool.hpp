@@ -162,7 +162,7 @@ class GenerationPool final : private GenerationListener {
   void boot_for(std::int64_t run_id);
   Generation* start_boot(BootPlan plan);
   // Where the boot may go on from what its generation before has left.
-  void plan_resume(BootPlan& plan) const;
+  void plan_resume(BootPlan& plan);
   [[nodiscard]] BootPlan plan_for(const core::RunRequest& request) const;
   [[nodiscard]] BootPlan plan_for(const Wait& wait) const;
   void refuse(std::int64_t run_id, const core::ErrorEvent& why);
@@ -192,6 +192,7 @@ class GenerationPool final : private GenerationListener {
   std::optional<core::GenerationStatus> last_failure_;
   std::optional<FailedBoot> failed_boot_;
   std::string told_watch_problem_;
+  HotFiles hot_;
   std::int64_t next_id_ = 1;
   bool closing_ = false;
   std::shared_ptr<GenerationPool*> self_;           // cleared by the destructor: deferred tasks look here

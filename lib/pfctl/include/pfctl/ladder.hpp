@@ -28,7 +28,7 @@ class Checkpoint final : private ChannelHandler {
                                                                      core::UniqueFd channel);
   [[nodiscard]] std::int64_t pid() const noexcept { return made_.pid; }
   [[nodiscard]] const std::string& before() const noexcept { return made_.before; }
-  [[nodiscard]] core::Rung rung() const noexcept { return {made_.mark, made_.work_s}; }
+  [[nodiscard]] core::Rung rung() const noexcept { return {made_.mark, made_.work_s, made_.hot}; }
   [[nodiscard]] const BootScope& scope() const noexcept { return scope_; }
   // Its process has not ended so far.
   [[nodiscard]] bool alive() const noexcept { return channel_.is_open(); }

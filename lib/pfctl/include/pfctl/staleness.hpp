@@ -69,6 +69,8 @@ class InputSet {
   // Of the inputs in the order of recording, the first that is not what it was: its index. The environment is not looked at. As
   // file_change(), but nothing is learnt, and always a walk.
   [[nodiscard]] std::optional<std::size_t> first_changed() const;
+  // Bytes; absolute.
+  [[nodiscard]] const std::string& path(std::size_t index) const;
   // True when the watch alone says that all inputs are what they were: under 1 ms, waits for nobody. False says nothing.
   [[nodiscard]] bool is_certainly_unchanged() const;
   // As file_change(), and names up to `most` changed inputs; starts a watch again that was lost. Any thread.

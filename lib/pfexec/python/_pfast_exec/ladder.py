@@ -21,9 +21,6 @@ from . import randomness, repair
 if TYPE_CHECKING:
     from .image import Image
 
-#: Processor time, in seconds, that is worth a checkpoint right before a file that a run named.
-_NAMED_GAP_S = 0.02
-
 _current: Ladder | None = None
 
 
@@ -49,12 +46,13 @@ class Ladder:
     def before_collector(self, collector: Any) -> None:
         path = str(collector.path)
         named = self.only is not None and path in self.only
-        if _pfexec.checkpoint_due() or (named and _pfexec.work_since_checkpoint() > _NAMED_GAP_S):
-            self._leave_one(path)
+        hot = _pfexec.checkpoint_is_hot(path)
+        if hot or _pfexec.checkpoint_due() or (named and _pfexec.checkpoint_worth_one()):
+            self._leave_one(path, hot)
 
-    def before_import(self, name: str) -> None:
+    def before_import(self, name: str, hot: bool) -> None:
         if self._is_of_project(name.partition(".")[0]):
-            self._leave_one(name)
+            self._leave_one(name, hot)
 
     def _is_of_project(self, package: str) -> bool:
         module = sys.modules.get(package)
@@ -72,7 +70,7 @@ class Ladder:
 
     # -- making one ------------------------------------------------------------------------------------------------
 
-    def _leave_one(self, before: str) -> None:
+    def _leave_one(self, before: str, hot: bool) -> None:
         # What is frozen no later pass of the collector looks at: one that did would write to every page that is shared with the
         # checkpoint, and take longer than collecting an edited file. Each object has its one full pass, here or at the pause.
         gc.collect()
@@ -86,7 +84,7 @@ class Ladder:
             for capture in repair.fd_captures(self._config)
             if capture.targetfd != 0
         ]
-        boot = _pfexec.leave_checkpoint(before, captures)
+        boot = _pfexec.leave_checkpoint(before, hot, captures)
         if boot is not None:
             randomness.resumed(random_state)
             self._resumed(boot)
@@ -116,7 +114,7 @@ def is_related(path: str, wanted: Sequence[str]) -> bool:
     return any(path == one or path.startswith(one.rstrip("/") + "/") or one.startswith(path.rstrip("/") + "/") for one in wanted)
 
 
-def before_import(name: str) -> None:
-    """Called by pfexec for a module that is about to be looked for when it is time for a checkpoint."""
+def before_import(name: str, hot: bool) -> None:
+    """Called by pfexec for a module that is about to be looked for when it is time for a checkpoint; *hot*: it was edited lately."""
     if _current is not None:
-        _current.before_import(name)
+        _current.before_import(name, hot)
