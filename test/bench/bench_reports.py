@@ -25,7 +25,7 @@ from pathlib import Path
 TEST = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TEST / "support"))
 
-from build_tree import ROOT, environment_of  # noqa: E402
+from build_tree import ROOT  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -63,7 +63,6 @@ class Bench:
         self.pytest = str(Path(arguments.python).parent / "pytest")
         self.env = {key: value for key, value in os.environ.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")}
         self.env |= {
-            **environment_of(arguments.pfast),
             "PFAST_RUNTIME_DIR": str(scratch / "r"),
             "VIRTUAL_ENV": str(Path(arguments.python).parent.parent),
         }

@@ -19,7 +19,7 @@ from pathlib import Path
 TEST = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TEST / "conformance"), str(TEST / "support")]
 
-from build_tree import ROOT, environment_of  # noqa: E402
+from build_tree import ROOT  # noqa: E402
 from suites import Cache, Suite, known_suites  # noqa: E402
 
 
@@ -97,7 +97,7 @@ class Bench:
         runtime = scratch / "r"
         runtime.mkdir(mode=0o700)
         own = {"VIRTUAL_ENV": str(cache.python.parent.parent), "PFAST_RUNTIME_DIR": str(runtime)}
-        self.pfast_env = {**self.plain_env, **environment_of(self._pfast), **own}
+        self.pfast_env = {**self.plain_env, **own}
 
     def plain(self, *args: str, name: str = "pytest", before: Callable[[], None] | None = None) -> Contender:
         return Contender(name, [self.pytest, *args], self.plain_env, self.cwd, before)

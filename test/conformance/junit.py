@@ -20,7 +20,7 @@ from suites import HERE, Cache, Suite, known_suites
 
 sys.path.insert(0, str(HERE.parent / "support"))
 
-from build_tree import ROOT, environment_of  # noqa: E402
+from build_tree import ROOT  # noqa: E402
 from junit_file import compared  # noqa: E402
 
 TIMEOUT_S = 3600
@@ -42,7 +42,6 @@ class Side:
         (scratch / "r").mkdir(mode=0o700)
         self._env = {
             **cache.environment(suite),
-            **environment_of(pfast),
             "TMPDIR": str(scratch),
             "VIRTUAL_ENV": str(cache.python.parent.parent),
             "PFAST_RUNTIME_DIR": str(scratch / "r"),

@@ -27,7 +27,7 @@ from suites import HERE, PYTEST, Cache, Suite, known_suites
 SUPPORT = HERE.parent / "support"
 sys.path.insert(0, str(SUPPORT))
 
-from build_tree import ROOT, environment_of  # noqa: E402
+from build_tree import ROOT  # noqa: E402
 from oracle import differences, read_outcomes  # noqa: E402
 
 TIMEOUT_S = 3600
@@ -97,7 +97,7 @@ class Pfast:
         self._options = options
         runtime = scratch / "r"
         runtime.mkdir(mode=0o700)
-        self._env = {**side.env, **environment_of(executable), "PFAST_RUNTIME_DIR": str(runtime)}
+        self._env = {**side.env, "PFAST_RUNTIME_DIR": str(runtime)}
 
     def run(self, workers: int) -> Run:
         options = ["-n", str(workers), "--dump", str(self._dump), *self._options]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import processes
-from build_tree import ROOT, environment_of
+from build_tree import ROOT
 from oracle import differences, read_outcomes
 from processes import Process
 
@@ -107,7 +107,7 @@ def base_environment() -> dict[str, str]:
     if checkpoints := os.environ.get("PFAST_TEST_CHECKPOINTS"):  # any test, with one at every place where it may be
         env |= {"PFAST_CHECKPOINTS": checkpoints, "PFAST_CHECKPOINT_GAP_MS": "0"}
     if forkserver := os.environ.get("PFAST_TEST_FORKSERVER"):  # of another build than pfast itself
-        env |= {"PFAST_FORKSERVER": forkserver, **environment_of(Path(forkserver).parents[2] / "frontends" / "cli" / "pfast")}
+        env["PFAST_FORKSERVER"] = forkserver
     return env
 
 
@@ -133,7 +133,6 @@ class Case:
         key, _, value = self.cookie.partition("=")
         self.env = {
             **base_environment(),
-            **environment_of(self.pfast_path),
             "PFAST_RUNTIME_DIR": str(self.runtime),
             "TMPDIR": str(self.home / "t"),
             key: value,
