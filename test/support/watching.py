@@ -51,8 +51,9 @@ def newest(case: Case) -> int:
 
 
 def boots(case: Case) -> int:
-    """How many forkservers the daemon has started so far."""
-    return case.pfast("logs", *case.where).out.count(": boots as process ")
+    """How many forkservers the daemon has started so far, from the beginning or from a checkpoint."""
+    log = case.pfast("logs", *case.where).out
+    return log.count(": boots as process ") + log.count(": goes on before ")
 
 
 def is_ready(case: Case) -> bool:

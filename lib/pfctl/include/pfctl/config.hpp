@@ -25,7 +25,7 @@ struct Settings {
   std::int64_t max_worker_restart = -1;         // lost workers that are replaced; -1 = not limited by a number
   std::int64_t nice = 0;                        // of the processes that run tests, 0 to 19
   std::int64_t memory_floor_mib = -1;           // free memory below which no further worker is begun; 0 = none, -1 = chosen by the machine
-  std::int64_t checkpoints = 0;                 // that a generation keeps at most; 0 = none
+  std::int64_t checkpoints = 12;                // that a generation keeps at most; 0 = none
   std::string flaky = "pass";                   // "pass" | "fail": what a test counts as that passed after it had failed
   std::string scope = "asked";                  // "all" | "asked"
   std::string start_method = "forkserver";

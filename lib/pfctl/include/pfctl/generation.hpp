@@ -98,6 +98,7 @@ class Generation final : private ForkserverHandler {
   [[nodiscard]] bool collects_in(std::int64_t session) const { return state_ == GenerationState::booting && pid() == session; }
   // For a successor that collects `scope` for a client with this environment. nullptr: it has to begin anew.
   [[nodiscard]] std::shared_ptr<const ResumePlan> resume_plan(const BootScope& scope, HotFiles& hot) const;
+  [[nodiscard]] std::size_t checkpoints() const noexcept { return ladder_.size(); }
   // Which checkpoint it went on from, or why checkpoints are missing; empty: there is nothing to say.
   [[nodiscard]] std::string checkpoint_note() const;
   [[nodiscard]] std::int64_t pid() const noexcept { return process_ ? process_->pid() : 0; }

@@ -51,6 +51,7 @@ class Ladder {
   void add(std::shared_ptr<Checkpoint> checkpoint, std::size_t most);
   void clear() noexcept { rungs_.clear(); }
   [[nodiscard]] bool empty() const noexcept { return rungs_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return rungs_.size(); }
   [[nodiscard]] bool holds(std::int64_t pid) const noexcept;
   // The last one that had needed none of the changed inputs and leads to all of `wanted`; with those before it. Empty: none does.
   [[nodiscard]] Ladder up_to(const core::U32List& input_marks, std::optional<std::size_t> first_changed, const BootScope& wanted) const;
