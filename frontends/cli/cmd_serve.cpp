@@ -52,7 +52,8 @@ ctl::DaemonOptions daemon_options(Context& context, const ServeOptions& options,
   daemon.default_workers = context.settings.workers > 0 ? static_cast<std::size_t>(context.settings.workers) : 0;
   daemon.take_over = options.take_over;
   daemon.memory_bytes = context.settings.memory_mib << 20;
-  daemon.checkpoints = static_cast<std::size_t>(context.settings.checkpoints);
+  // A private daemon's suite is collected once: nobody edits within its one run.
+  daemon.checkpoints = options.private_folder ? 0 : static_cast<std::size_t>(context.settings.checkpoints);
   daemon.scope_all = context.settings.scope == "all";
   daemon.session_plugins = context.settings.session_plugins;
   daemon.boot_deadline = ctl::milliseconds_of(context.settings.boot_timeout_s);

@@ -249,7 +249,7 @@ def test_random_edits(case: Case) -> None:
     case.env.update(EVERYWHERE)
     project = Project(case.project, seed=7)
     resumed = 0
-    for number in range(int(os.environ.get("PFAST_TEST_EDITS", "20"))):
+    for number in range(int(os.environ.get("PFAST_TEST_EDITS", "60"))):
         what = project.edit()
         expected = case.plain()
         actual, collected = run_in_order(case)

@@ -103,8 +103,12 @@ def take_log(case: Case) -> dict[str, list[str]]:
     return noted
 
 
+SCOPES = "session package module class function".split()
+
+
 def assert_torn_down(noted: dict[str, list[str]]) -> None:
-    """In each process every fixture that went up came down, the last one first."""
+    """In each process every fixture that went up came down, the narrowest one first: a class's may have gone up before the session's, for
+    another of its tests."""
     for process, lines in noted.items():
         standing: list[str] = []
         for line in lines:
@@ -112,7 +116,8 @@ def assert_torn_down(noted: dict[str, list[str]]) -> None:
             if direction == "up":
                 standing.append(scope)
             elif direction == "down":
-                assert standing and standing.pop() == scope, (process, lines)
+                assert scope in standing and scope == max(standing, key=SCOPES.index), (process, lines)
+                standing.remove(scope)
         assert not standing, (process, lines)
 
 
