@@ -14,7 +14,6 @@ memory  private and proportional memory of each checkpoint, once the suite is wa
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
 import sys
@@ -94,7 +93,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--hot-files", type=int, default=4, help="so many files share the rounds of 'hot'; their first edits are not counted")
     parser.add_argument("--file", help="the only file of 'hot'")
     arguments = parser.parse_args(argv)
-    os.environ.setdefault("PFAST_CHECKPOINTS", "12")
     with bench(arguments) as one:
         # A file that is skipped as a whole says nothing about running one.
         tests = sorted(file for file in (one.cwd / "networkx").glob("**/tests/test_*.py") if b"importorskip" not in file.read_bytes())

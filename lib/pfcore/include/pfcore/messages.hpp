@@ -199,10 +199,10 @@ struct PhaseEvent {
   double elapsed_ms = 0;         // since the daemon read the run's request
 };
 
-// Which way the run's options took (design: adopt, fresh session, new generation) and why.
+// Which way the run's options took (design: adopt, fresh session), or what its boot made of checkpoints, and why.
 struct PlanEvent {
   static constexpr std::string_view k_type = "plan";
-  std::string way;               // "adopt" | "fresh"
+  std::string way;               // "adopt" | "fresh" | "boot"
   std::string why;
 };
 
