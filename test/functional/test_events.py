@@ -44,6 +44,21 @@ FILES = {
         @pytest.mark.parametrize("n", [1])
         def test_number(n, record_property):
             record_property("number", n)
+
+        @pytest.fixture
+        def noted(record_property):
+            record_property("early", [1, 2.0, None, True])
+            print("early")
+            yield
+            print("late")
+            record_property("late", 1)
+
+        def test_phases_differ(noted, record_property):
+            record_property("between", {"a": 1})
+            print("between")
+
+        def test_phases_differ_at_the_end(request):
+            request.addfinalizer(lambda: print("at the end"))
     """,
 }
 
@@ -129,10 +144,25 @@ def test_a_full_report_is_pytests_own(zoo: Case) -> None:
 
 def test_plain_reports_are_what_the_hook_makes_of_them(zoo: Case) -> None:
     """Written without the hook where nobody but pytest has a say in it."""
-    zoo.write({"plugins/asks_the_hook.py": "def pytest_report_to_serializable(report):\n    return None\n"})
+    zoo.write(
+        {
+            "plugins/asks_the_hook.py": "def pytest_report_to_serializable(report):\n    return None\n",
+            # What has been reported is changed afterwards, the same for each phase.
+            "plugins/changes_reports.py": """
+                import pytest
+
+                @pytest.hookimpl(hookwrapper=True)
+                def pytest_runtest_logreport(report):
+                    yield
+                    report.keywords["changed"] = 1
+                    report.sections.append(("changed", "changed"))
+            """,
+        }
+    )
 
     def reports(name: str, *options: str) -> dict[str, list[dict[str, object] | None]]:
-        zoo.run("-n", "1", "-l", "--full-report", "--events", name, *options, env={"PYTHONPATH": str(zoo.project / "plugins")})
+        args = ("-n", "1", "-l", "--full-report", "-p", "changes_reports", "--events", name, *options)
+        zoo.run(*args, env={"PYTHONPATH": str(zoo.project / "plugins")})
         (zoo.project / name).write_text(re.sub("0x[0-9a-f]+", "0x", (zoo.project / name).read_text()))
         found = [event for event in read_events(zoo.project / name) if event["type"] == "result"]
         for report in (report for event in found for report in event["reports"] if report is not None):
@@ -143,6 +173,16 @@ def test_plain_reports_are_what_the_hook_makes_of_them(zoo: Case) -> None:
     by_hook = reports("by_hook.jsonl", "-p", "asks_the_hook")
     assert reports("plain.jsonl") == by_hook
     assert len(by_hook) > 10
+
+
+def test_a_pass_with_nothing_to_tell_is_told_in_short(zoo: Case) -> None:
+    """Nobody but pytest has words for it: no report of it is rendered."""
+    zoo.run("-n", "2", "--events", "short.jsonl", "test_more_events.py")
+    (found,) = [
+        event for event in read_events(zoo.project / "short.jsonl") if event.get("nodeid") == "test_more_events.py::test_phases_differ_at_the_end"
+    ]
+    times = ["when", "outcome", "duration_s", "cpu_s", "start_s"]
+    assert [list(phase) for phase in found["phases"]] == [times, [*times, "category", "letter", "word"], times]
 
 
 def test_suites_that_cannot_be_run(case: Case, library: Path) -> None:

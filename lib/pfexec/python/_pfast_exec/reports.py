@@ -17,7 +17,7 @@ _LINE_STYLE_HAS_TEXT = int(pytest.__version__.partition(".")[0]) >= 9
 
 #: Plugins whose pytest_report_teststatus leaves a passed report to pytest.
 _USUAL_STATUS = frozenset(
-    "RunHooks _pytest.terminal _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
+    "RunHooks _pytest.terminal _pytest.runner _pytest.skipping _pytest.subtests _pytest.unittest pytest_rerunfailures pytest_subtests".split()
 )
 
 #: Text of one section or traceback that is kept; the middle of anything longer is left out and counted.
