@@ -11,11 +11,14 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <pfcore/frame.hpp>
 #include <pfcore/pickle_reader.hpp>
+#include <pfcore/short_report.hpp>
 
 #include "terminal.hpp"
 
@@ -170,18 +173,74 @@ void put_words(JsonText& out, std::string_view words) {
   out.text() += ']';
 }
 
-// null where a report holds what only Python can read, or is nested without end.
-void put_report(JsonText& out, const core::Value& blob) {
-  if (!out.whole()) return;
-  const std::size_t before = out.text().size();
-  const auto document = core::decode_pickle(blob.as_bytes().value_or(""), core::Limits::result(), core::Texts::borrowed);
-  if (document && document->root().kind() == core::Kind::dict) {
-    out.put(document->root());
-    if (out.whole()) return;
-    out.cut(before);
+// The reports of one item. Of one in the short form the first one's text is repeated, with other values in four places.
+class ReportTexts {
+ public:
+  explicit ReportTexts(JsonText& out) : out_(out) {}
+
+  // null where a report holds what only Python can read, or is nested without end.
+  void put(const core::Value& blob) {
+    if (!out_.whole()) return;
+    const std::size_t before = out_.text().size();
+    const auto document = core::decode_pickle(blob.as_bytes().value_or(""), core::Limits::result(), core::Texts::borrowed);
+    if (document && put_document(document->root())) {
+      if (out_.whole()) return;
+      out_.cut(before);
+    }
+    out_.text() += "null";
   }
-  out.text() += "null";
-}
+
+ private:
+  // A value that a short form replaces: from and to, in the text of the first report.
+  struct Gap {
+    std::size_t begin;
+    std::size_t end;
+    std::size_t place;
+  };
+
+  bool put_document(const core::Value& report) {
+    if (core::is_short_report(report) && !first_.empty()) return put_short(report), true;
+    if (report.kind() != core::Kind::dict) return false;
+    if (is_first_) put_first(report);
+    else out_.put(report);
+    return true;
+  }
+
+  void put_first(const core::Value& report) {
+    is_first_ = false;
+    const std::size_t begin = out_.text().size();
+    std::vector<Gap> gaps;
+    out_.text() += '{';
+    for (const core::DictEntry& entry : report.entries()) {
+      const auto key = entry.key.as_str();
+      if (!key) continue;
+      out_.put_key(*key);
+      const std::size_t at = out_.text().size() - begin;
+      out_.put(entry.value, 1);
+      if (const auto place = core::short_report_place(*key)) gaps.push_back({at, out_.text().size() - begin, *place});
+    }
+    out_.text() += '}';
+    if (!out_.whole()) return;
+    first_ = out_.text().substr(begin);
+    gaps_ = std::move(gaps);
+  }
+
+  void put_short(const core::Value& report) {
+    const std::string_view first = first_;
+    std::size_t copied = 0;
+    for (const Gap& gap : gaps_) {
+      out_.text() += first.substr(copied, gap.begin - copied);
+      out_.put(report.items()[gap.place], 1);
+      copied = gap.end;
+    }
+    out_.text() += first.substr(copied);
+  }
+
+  JsonText& out_;
+  std::string first_;
+  std::vector<Gap> gaps_;
+  bool is_first_ = true;
+};
 
 template <typename Put>
 void put_list_of(JsonText& out, const core::Value& list, Put put) {
@@ -205,7 +264,7 @@ void put_event(JsonText& out, const core::Value& event) {
     if (*key == "opaque" && entry.value.as_bytes()) continue;   // a warning's: for the controller's hooks alone
     out.put_key(*key == "opaque" ? "reports" : *key);
     if (*key == "phases") put_list_of(out, entry.value, put_phase);
-    else if (*key == "opaque") put_list_of(out, entry.value, put_report);
+    else if (*key == "opaque") put_list_of(out, entry.value, [reports = ReportTexts(out)](JsonText&, const core::Value& blob) mutable { reports.put(blob); });
     else if (*key == "groups" && entry.value.as_bytes()) put_words(out, *entry.value.as_bytes());
     else out.put(entry.value);
   }

@@ -122,6 +122,34 @@ def test_plugins_write_into_the_summary(case: Case) -> None:
         assert_same_text(expected, case.run("--reporter", "pytest", "-n", "1", *args))
 
 
+def test_reports_of_one_test_share_nothing(case: Case) -> None:
+    """A plugin may change what it is given: the next report of the test is not changed with it."""
+    case.write(
+        {
+            "pytest.ini": "[pytest]\n",
+            "conftest.py": """
+                seen = []
+
+                def pytest_runtest_logreport(report):
+                    report.keywords[f"seen {report.when}"] = 1
+                    report.user_properties.append(("seen", report.when))
+                    report.sections.append((report.when, "seen"))
+                    seen.append((report.when, sorted(report.keywords), report.user_properties, report.sections))
+
+                def pytest_terminal_summary(terminalreporter):
+                    for one in seen:
+                        terminalreporter.line(str(one))
+            """,
+            "test_one.py": "def test_a():\n    pass\n",
+        }
+    )
+    expected = [line for line in case.plain(oracle=False).out.splitlines() if "seen" in line]
+    assert len(expected) == 3
+    # A time limit has it run in a worker.
+    actual = case.run("--reporter", "pytest", "-n", "2", "--timeout", "60")
+    assert [line for line in actual.out.splitlines() if "seen" in line] == expected
+
+
 def test_all_of_it_arrives_with_workers_in_parallel(zoo: Case) -> None:
     """Order is the workers' own; every line of the summary is there. A doctest's has its first line more, as with pytest-xdist."""
     expected = zoo.plain_once("-v")

@@ -21,7 +21,7 @@ constexpr std::uint32_t k_batch = 1000;
 constexpr std::size_t k_first_text_slots = 64;
 constexpr std::size_t k_kept_text_slots = 16u << 10;
 constexpr std::size_t k_longest_probe = 32;
-constexpr std::size_t k_first_buffer = 512;
+constexpr std::size_t k_first_buffer = 1024;   // the largest that glibc's allocator has at hand
 constexpr std::size_t k_kept_buffer = 1u << 20;
 constexpr std::size_t k_header_bytes = 11;  // PROTO, FRAME and its length
 
@@ -43,8 +43,9 @@ int usable(int protocol) noexcept { return protocol >= 5 ? 5 : protocol == 4 ? 4
 
 }  // namespace
 
-PickleWriter::PickleWriter(int protocol)
+PickleWriter::PickleWriter(int protocol, TextMemo memo)
     : protocol_(usable(protocol)),
+      memo_(memo),
       buffer_(std::make_unique_for_overwrite<char[]>(k_first_buffer)),
       capacity_(k_first_buffer),
       text_slots_(k_first_text_slots) {
@@ -74,7 +75,7 @@ std::string PickleWriter::finish() {
   const std::size_t sensible = std::min(k_kept_text_slots, k_first_text_slots + 16 * texts_.size());
   const bool is_too_large = text_slots_.size() > sensible;
   if (is_too_large) text_slots_ = std::vector<TextSlot>(k_first_text_slots);
-  else std::fill(text_slots_.begin(), text_slots_.end(), TextSlot{});
+  else if (!texts_.empty()) std::fill(text_slots_.begin(), text_slots_.end(), TextSlot{});
   if (texts_.capacity() > k_kept_text_slots) texts_ = {};
   texts_.clear();
   memo_size_ = 0;
@@ -151,7 +152,7 @@ std::uint32_t PickleWriter::put_text(std::string_view utf8) {
   constexpr std::array<char, 3> k_opcodes{code(Op::short_binunicode), code(Op::binunicode), code(Op::binunicode8)};
   constexpr std::array<char, 3> k_old_opcodes{'\0', code(Op::binunicode), code(Op::binunicode8)};
   const auto& opcodes = protocol_ >= 4 ? k_opcodes : k_old_opcodes;
-  if (utf8.size() < k_memo_least_bytes || utf8.size() > k_memo_most_bytes) {
+  if (memo_ == TextMemo::off || utf8.size() < k_memo_least_bytes || utf8.size() > k_memo_most_bytes) {
     put_counted(opcodes, utf8);
     return k_no_memo;
   }

@@ -1,7 +1,9 @@
 #include "v1_report.hpp"
 
-#include <pfcore/pickle_reader.hpp>
+#include <utility>
+
 #include <pfcore/pickle_writer.hpp>
+#include <pfcore/short_report.hpp>
 
 namespace pf::ctl {
 namespace {
@@ -21,25 +23,33 @@ void put_location(core::PickleWriter& writer, std::string_view nodeid) {
   writer.end_tuple();
 }
 
-}  // namespace
-
-core::Result<std::string> v1_report(std::string_view opaque) {
-  const auto document = core::decode_pickle(opaque, core::Limits::result(), core::Texts::borrowed);
-  if (!document) return document.error();
-  const core::Value& report = document->root();
-  if (report.kind() != core::Kind::dict) return core::Error{core::ErrorCode::malformed, "read a serialised report: it is no dict", 0, 0};
+std::string report_of(const core::Value& fields, const core::Value* replaced) {
   core::PickleWriter writer;
   writer.begin_dict();
   writer.str("report");
   writer.begin_dict();
-  for (const core::DictEntry& entry : report.entries()) {
+  for (const core::DictEntry& entry : fields.entries()) {
     if (is_own(entry.key)) continue;
+    const auto place = replaced != nullptr ? core::short_report_place(entry.key.as_str().value_or("")) : std::nullopt;
     writer.value(entry.key);
-    writer.value(entry.value);
+    writer.value(place ? replaced->items()[*place] : entry.value);
   }
   writer.end_dict();
   writer.end_dict();
   return writer.finish();
+}
+
+}  // namespace
+
+core::Result<std::string> V1Reports::next(std::string_view opaque) {
+  auto document = core::decode_pickle(opaque, core::Limits::result(), core::Texts::borrowed);
+  if (!document) return std::move(document).error();
+  const bool is_first = std::exchange(is_first_, false);
+  if (core::is_short_report(document->root()) && first_.root().kind() == core::Kind::dict) return report_of(first_.root(), &document->root());
+  if (document->root().kind() != core::Kind::dict) return core::Error{core::ErrorCode::malformed, "read a serialised report: it is no dict", 0, 0};
+  std::string report = report_of(document->root(), nullptr);
+  if (is_first) first_ = std::move(*document);
+  return report;
 }
 
 std::string v1_report(std::string_view nodeid, const core::PhaseReport& phase) {

@@ -80,8 +80,9 @@ void V1RunClient::on_result(const core::ItemResult& result, std::size_t bytes) {
 
 void V1RunClient::send_reports(const core::ItemResult& result) {
   std::vector<std::string> reports;
+  V1Reports serialised;
   for (const std::string& opaque : result.opaque) {
-    auto report = v1_report(opaque);
+    auto report = serialised.next(opaque);
     if (!report) break;
     reports.push_back(std::move(*report));
   }

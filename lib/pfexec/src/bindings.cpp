@@ -147,10 +147,15 @@ std::uint32_t start_item(std::uint32_t item, const py::handle& nodeid) {
   return begin_item(item);
 }
 
+void add_report(core::PhaseReport phase, std::string opaque) {
+  if (opaque_reports() == 0) ReportPickler::instance().forget();   // later reports cannot be told by a first one that others wrote
+  add_phase(std::move(phase), std::move(opaque));
+}
+
 bool add_plain_report(const py::object& report, bool want_sections, const py::bytes& opaque) {
   core::PhaseReport phase;
   if (!plain_pass_from_python(report, want_sections, phase)) return false;
-  add_phase(std::move(phase), bytes_from(opaque));
+  add_report(std::move(phase), bytes_from(opaque));
   return true;
 }
 
@@ -158,14 +163,14 @@ bool add_plain_report(const py::object& report, bool want_sections, const py::by
 bool add_passed_report(const py::object& report, bool want_sections) {
   core::PhaseReport phase;
   if (!plain_pass_from_python(report, want_sections, phase)) return false;
-  auto opaque = pickle_plain_report(report);
+  auto opaque = ReportPickler::instance().next(report, opaque_reports() == 0);
   if (!opaque) return false;
   add_phase(std::move(phase), std::move(*opaque));
   return true;
 }
 
 void add_described_report(const py::dict& fields, const py::bytes& opaque) {
-  add_phase(phase_from_python(fields), bytes_from(opaque));
+  add_report(phase_from_python(fields), bytes_from(opaque));
 }
 
 void report_fixture(std::string fixture, std::string origin, std::string scope, std::string param, double took_s) {
@@ -231,7 +236,7 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("add_plain_report", &add_plain_report);
   module.def("add_passed_report", &add_passed_report);
   module.def("pickle_plain_report", [](const py::object& report) -> py::object {
-    const auto pickle = pickle_plain_report(report);
+    const auto pickle = ReportPickler::instance().whole(report);
     return pickle ? py::object(py::bytes(*pickle)) : py::none();
   });
   module.def("add_described_report", &add_described_report);

@@ -1,8 +1,9 @@
 #include "plain_report.hpp"
 
+#include <iterator>
 #include <string>
 
-#include <pfcore/pickle_writer.hpp>
+#include <pfcore/short_report.hpp>
 
 namespace py = pybind11;
 
@@ -10,6 +11,7 @@ namespace pf::exec {
 namespace {
 
 constexpr int k_most_depth = 8;
+constexpr int k_protocol = 4;
 
 // False, and no Python exception: lone surrogates, which the hook's way carries.
 bool put_text(core::PickleWriter& out, PyObject* text) {
@@ -113,23 +115,138 @@ bool put_fields(core::PickleWriter& out, PyObject* fields) {
   return true;
 }
 
-}  // namespace
+py::object fields_of(const py::handle& report) {
+  py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
+  if (!fields) PyErr_Clear();
+  return fields;
+}
 
-std::optional<std::string> pickle_plain_report(const py::handle& report) {
-  static std::optional<core::PickleWriter> out;     // its memory serves all reports
-  const py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
-  if (!fields) {
+bool is_container(PyObject* value) { return PyDict_CheckExact(value) || PyTuple_CheckExact(value) || PyList_CheckExact(value); }
+
+Py_ssize_t size_of(PyObject* container) { return PyDict_CheckExact(container) ? PyDict_Size(container) : Py_SIZE(container); }
+
+std::optional<std::size_t> place_of(PyObject* key) {
+  Py_ssize_t size = 0;
+  const char* const utf8 = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, &size) : nullptr;
+  if (utf8 == nullptr) {
     PyErr_Clear();
     return std::nullopt;
   }
-  if (!out) out.emplace();
-  out->begin_dict();
-  if (!put_fields(*out, fields.ptr())) {
-    out.reset();                                    // it stands within a dict
+  return core::short_report_place({utf8, static_cast<std::size_t>(size)});
+}
+
+bool is_same(PyObject* one, PyObject* other) {
+  return one == other || (PyUnicode_CheckExact(one) && PyUnicode_CheckExact(other) && PyUnicode_Compare(one, other) == 0);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- Likeness
+
+template <typename Visit>
+bool Likeness::walk(PyObject* value, int depth, Visit& visit) {
+  if (!is_container(value)) return visit(value, -1);
+  if (depth > k_most_depth || !visit(reinterpret_cast<PyObject*>(Py_TYPE(value)), size_of(value))) return false;
+  if (PyDict_CheckExact(value)) {
+    PyObject* key = nullptr;
+    PyObject* item = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(value, &at, &key, &item) != 0;) {
+      if (!walk(key, depth + 1, visit) || !walk(item, depth + 1, visit)) return false;
+    }
+    return true;
+  }
+  const bool is_tuple = PyTuple_CheckExact(value);
+  for (Py_ssize_t i = 0; i < Py_SIZE(value); ++i) {
+    if (!walk(is_tuple ? PyTuple_GET_ITEM(value, i) : PyList_GET_ITEM(value, i), depth + 1, visit)) return false;
+  }
+  return true;
+}
+
+void Likeness::forget() { seen_.clear(); }
+
+void Likeness::take(PyObject* fields) {
+  seen_.clear();
+  std::size_t places = 0;
+  auto see = [this](PyObject* object, Py_ssize_t size) {
+    seen_.push_back({py::reinterpret_borrow<py::object>(object), size, std::nullopt});
+    return true;
+  };
+  see(reinterpret_cast<PyObject*>(&PyDict_Type), PyDict_Size(fields));
+  PyObject* key = nullptr;
+  PyObject* value = nullptr;
+  for (Py_ssize_t at = 0; PyDict_Next(fields, &at, &key, &value) != 0;) {
+    see(key, -1);
+    seen_.back().place = place_of(key);
+    if (seen_.back().place) ++places;
+    else walk(value, 0, see);
+  }
+  if (places != core::k_short_report_fields.size()) forget();
+}
+
+bool Likeness::matches(PyObject* fields, std::array<PyObject*, 4>& replaced) const {
+  auto next = seen_.begin();
+  auto is_as_seen = [this, &next](PyObject* object, Py_ssize_t size) {
+    if (next == seen_.end() || next->size != size || !is_same(next->object.ptr(), object)) return false;
+    ++next;
+    return true;
+  };
+  if (!is_as_seen(reinterpret_cast<PyObject*>(&PyDict_Type), PyDict_Size(fields))) return false;
+  PyObject* key = nullptr;
+  PyObject* value = nullptr;
+  for (Py_ssize_t at = 0; PyDict_Next(fields, &at, &key, &value) != 0;) {
+    if (!is_as_seen(key, -1)) return false;
+    if (const auto place = std::prev(next)->place) replaced[*place] = value;
+    else if (!walk(value, 0, is_as_seen)) return false;
+  }
+  return next == seen_.end();
+}
+
+// ---------------------------------------------------------------- ReportPickler
+
+ReportPickler& ReportPickler::instance() {
+  static ReportPickler* const pickler = new ReportPickler;   // never freed: the interpreter may be gone by then
+  return *pickler;
+}
+
+std::optional<std::string> ReportPickler::whole(const py::handle& report) {
+  const py::object fields = fields_of(report);
+  return fields ? pickle(fields.ptr()) : std::nullopt;
+}
+
+std::optional<std::string> ReportPickler::next(const py::handle& report, bool is_first) {
+  const py::object fields = fields_of(report);
+  if (!fields) return std::nullopt;
+  std::array<PyObject*, 4> replaced{};
+  if (!is_first && first_.matches(fields.ptr(), replaced)) return pickle_short(replaced);
+  auto opaque = pickle(fields.ptr());
+  if (is_first) {
+    if (opaque) first_.take(fields.ptr());
+    else first_.forget();
+  }
+  return opaque;
+}
+
+std::optional<std::string> ReportPickler::pickle(PyObject* fields) {
+  if (!out_) out_.emplace(k_protocol, core::PickleWriter::TextMemo::off);
+  out_->begin_dict();
+  if (!put_fields(*out_, fields)) {
+    out_.reset();                                    // it stands within a dict
     return std::nullopt;
   }
-  out->end_dict();
-  return out->finish();
+  out_->end_dict();
+  return out_->finish();
+}
+
+std::optional<std::string> ReportPickler::pickle_short(const std::array<PyObject*, 4>& replaced) {
+  if (!out_) out_.emplace(k_protocol, core::PickleWriter::TextMemo::off);
+  out_->begin_tuple();
+  for (PyObject* const value : replaced) {
+    if (put(*out_, value, 0)) continue;
+    out_.reset();
+    return std::nullopt;
+  }
+  out_->end_tuple();
+  return out_->finish();
 }
 
 }  // namespace pf::exec

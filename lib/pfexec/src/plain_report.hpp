@@ -2,16 +2,57 @@
 // of a node id: most reports of most runs.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <pybind11/pybind11.h>
 
+#include <pfcore/pickle_writer.hpp>
+
 namespace pf::exec {
 
-// The pickle of what pytest's own pytest_report_to_serializable gives for `report`, an instance of exactly
-// _pytest.reports.TestReport; nothing when something in it is no plain value (an exception's representation, a path, an
-// object of a plugin, nesting beyond 8), which only the hook itself can turn into one. Needs the GIL.
-[[nodiscard]] std::optional<std::string> pickle_plain_report(const pybind11::handle& report);
+// What a report's fields looked like. Held are the objects themselves, which are immutable (containers are taken apart), so that
+// nothing that a plugin does to the report afterwards changes it.
+class Likeness {
+ public:
+  void forget();
+  void take(PyObject* fields);
+  // As take() saw it but for the fields of the short form, which `replaced` gets.
+  [[nodiscard]] bool matches(PyObject* fields, std::array<PyObject*, 4>& replaced) const;
+
+ private:
+  struct Seen {
+    pybind11::object object;   // a container's type
+    Py_ssize_t size;           // a container's, otherwise -1
+    std::optional<std::size_t> place;   // in the short form, of a key whose value is not held
+  };
+  template <typename Visit>
+  static bool walk(PyObject* value, int depth, Visit& visit);
+
+  std::vector<Seen> seen_;
+};
+
+// The pickles of what pytest's own pytest_report_to_serializable gives. Each takes an instance of exactly
+// _pytest.reports.TestReport; nothing when something in it is no plain value (an exception's representation, a path, an object of
+// a plugin, nesting beyond 8), which only the hook itself can turn into one. Needs the GIL.
+class ReportPickler {
+ public:
+  [[nodiscard]] static ReportPickler& instance();
+
+  [[nodiscard]] std::optional<std::string> whole(const pybind11::handle& report);
+  // Of one item's reports, one after the other: in the short form (pfcore/short_report.hpp) where the first allows for it.
+  [[nodiscard]] std::optional<std::string> next(const pybind11::handle& report, bool is_first);
+  // The item's first report was written by somebody else.
+  void forget() { first_.forget(); }
+
+ private:
+  [[nodiscard]] std::optional<std::string> pickle(PyObject* fields);
+  [[nodiscard]] std::optional<std::string> pickle_short(const std::array<PyObject*, 4>& replaced);
+
+  std::optional<core::PickleWriter> out_;   // its memory serves all reports
+  Likeness first_;
+};
 
 }  // namespace pf::exec

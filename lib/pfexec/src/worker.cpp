@@ -139,6 +139,8 @@ void add_phase(core::PhaseReport phase, std::string opaque) {
   if (!opaque.empty()) current_item().opaque.push_back(std::move(opaque));
 }
 
+std::size_t opaque_reports() noexcept { return current_item().opaque.size(); }
+
 void drop_phase() {
   core::ItemResult& item = current_item();
   if (!item.phases.empty() && item.phases.size() == item.opaque.size()) item.opaque.pop_back();

@@ -1,6 +1,7 @@
 // A worker's dealings with the run board and with the daemon. The items themselves are run by pytest.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ std::uint32_t begin_item(std::uint32_t item);
 std::uint32_t begin_try(double delay_s);
 // Processor time, and in a measured run queueing, are those since the phase before it, or the beginning.
 void add_phase(core::PhaseReport phase, std::string opaque);
+// Serialised reports that the try in progress has so far.
+[[nodiscard]] std::size_t opaque_reports() noexcept;
 void add_fixture(core::FixtureReport fixture);
 void add_profile(std::vector<std::string> lines);
 // Takes back the phase that was added last.

@@ -32,6 +32,8 @@ struct Sent final : ctl::V1Answers {
       reports.emplace_back(report->report.find("nodeid")->as_str().value());
       outcomes.emplace_back(report->report.find("outcome")->as_str().value());
       keys.push_back(report->report.entries().size());
+      if (const auto when = report->report.find("when")) whens.emplace_back(when->as_str().value());
+      if (const auto duration = report->report.find("duration")) durations.push_back(duration->as_float().value());
     } else if (const auto* progress = std::get_if<v1::ProgressAnswer>(&*answer)) {
       last_progress = *progress;
     } else if (const auto* finished = std::get_if<v1::FinishedAnswer>(&*answer)) {
@@ -43,6 +45,8 @@ struct Sent final : ctl::V1Answers {
   std::vector<std::string> reports;
   std::vector<std::string> outcomes;
   std::vector<std::size_t> keys;
+  std::vector<std::string> whens;
+  std::vector<double> durations;
   v1::ProgressAnswer last_progress{-1, -1};
   std::int64_t exit_code = -1;
   std::string summary;
@@ -144,6 +148,34 @@ TEST_SUITE("pfctl/v1_run_client") {
     CHECK(sent.outcomes == std::vector<std::string>{"passed", "failed"});
     CHECK(sent.keys == std::vector<std::size_t>{2, 2});
     CHECK(sent.last_progress.done == -1);
+  }
+
+  TEST_CASE("a report in the short form goes out in full") {
+    core::ItemResult item = result("a");
+    core::PickleWriter whole;
+    whole.begin_dict();
+    whole.field("nodeid", "a");
+    whole.field("outcome", "passed");
+    whole.field("when", "setup");
+    whole.field("duration", 0.25);
+    whole.end_dict();
+    core::PickleWriter in_short;
+    in_short.begin_tuple();
+    in_short.str("call");
+    in_short.floating(0.5);
+    in_short.floating(1);
+    in_short.floating(1.5);
+    in_short.end_tuple();
+    const std::string part = in_short.finish();
+    item.opaque = {whole.finish(), part, part};
+    const Sent sent = play(streamed(), collected(1), item, finished(0, 1));
+    CHECK(sent.reports == std::vector<std::string>{"a", "a", "a"});
+    CHECK(sent.whens == std::vector<std::string>{"setup", "call", "call"});
+    CHECK(sent.durations == std::vector<double>{0.25, 0.5, 0.5});
+    CHECK(sent.keys == std::vector<std::size_t>{4, 4, 4});
+
+    item.opaque = {part, part};   // of no first report: told from the result's phases
+    CHECK(play(streamed(), collected(1), item, finished(0, 1)).reports == std::vector<std::string>{"a"});
   }
 
   TEST_CASE("an item whose process was lost has the report of its result") {

@@ -26,8 +26,11 @@ namespace pf::core {
 
 class PickleWriter {
  public:
+  // Off for what hardly names a text twice: it is written in half the time.
+  enum class TextMemo : bool { off, on };
+
   // 2, 4 or 5; what lies between or beyond is written as the next lower of them.
-  explicit PickleWriter(int protocol = 4);
+  explicit PickleWriter(int protocol = 4, TextMemo memo = TextMemo::on);
 
   void none();
   void boolean(bool value);
@@ -124,6 +127,7 @@ class PickleWriter {
   void start();
 
   int protocol_;
+  TextMemo memo_;
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;              // what has been written

@@ -355,7 +355,7 @@ class Controller:
         if self._ran_items and not lost:
             return  # run in this very process: its hooks have been called already
         item = self.items[number]
-        found = [report_wire.from_wire(self.config, blob, item) for blob in blobs]
+        found = report_wire.from_wire(self.config, blobs, item)
         if lost:
             sections, stacks = self._last_words.pop(name, ([], ""))
             found.append((worker.lost_report(item, f"{lost}\n\n{stacks}" if stacks else lost, sections), False))

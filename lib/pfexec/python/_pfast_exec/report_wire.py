@@ -6,7 +6,7 @@ import io
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,10 @@ from . import junit
 #: Keys that pytest's own serialisation does not use.
 _TERMINAL_TEXT = "$pfast_terminal_text"
 _CAPTURED = "$pfast_captured"
+
+
+#: What a report in the short form tells, in this order (pfcore/short_report.hpp).
+_SHORT_FORM = ("when", "duration", "start", "stop")
 
 
 class RenderedRepr:
@@ -79,9 +83,20 @@ def to_wire(config: Any, report: Any, as_usual: bool = False) -> bytes:
         return pickle.dumps(_plain(data), protocol=4)
 
 
-def from_wire(config: Any, blob: bytes, item: Any) -> tuple[Any, bool]:
-    """What :func:`to_wire` was given, as far as text tells; and whether a terminal would have shown nothing of it."""
+def from_wire(config: Any, blobs: Sequence[bytes], item: Any) -> list[tuple[Any, bool]]:
+    """One item's reports as :func:`to_wire` was given them, as far as text tells; and whether a terminal would have shown nothing of each."""
+    return [_from_wire(config, _whole(blob, blobs[0]), item) for blob in blobs]
+
+
+def _whole(blob: bytes, first: bytes) -> Any:
+    """The short form is of what differs from the item's first report. Each report has containers of its own."""
     data = pickle.loads(blob)
+    if isinstance(data, tuple) and len(data) == len(_SHORT_FORM):
+        return {**pickle.loads(first), **dict(zip(_SHORT_FORM, data))}
+    return data
+
+
+def _from_wire(config: Any, data: Any, item: Any) -> tuple[Any, bool]:
     if isinstance(data, tuple):
         return junit.PassedPhase(item, *data), False
     extra = {key: data.pop(key) for key in (_TERMINAL_TEXT, _CAPTURED) if isinstance(data, dict) and key in data}
