@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace pf::core {
+namespace {
+
+constexpr std::size_t k_least_to_keep_first = 8;   // with fewer there is no choice
+
+}  // namespace
 
 std::optional<std::size_t> rung_to_resume(std::span<const Rung> rungs, std::span<const std::uint32_t> input_marks,
                                           std::optional<std::size_t> first_changed) {
@@ -21,10 +26,13 @@ std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t
   std::optional<std::size_t> worst;
   double least = 0;
   const bool all_hot = std::all_of(rungs.begin(), rungs.end() - 1, [](const Rung& rung) { return rung.hot; });
+  const bool keeps_first = most >= k_least_to_keep_first;
   for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
     if (rungs[i].hot && !all_hot) continue;
+    if (keeps_first && !all_hot && i <= 1) continue;
     const double before = rungs[i].work_s - (i == 0 ? 0 : rungs[i - 1].work_s);
-    const double saved = before * (rungs[i + 1].work_s - rungs[i].work_s);
+    const double after = rungs[i + 1].work_s - rungs[i].work_s;
+    const double saved = before * after * (before + after);
     if (worst && saved >= least) continue;
     worst = i;
     least = saved;

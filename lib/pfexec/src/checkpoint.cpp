@@ -1,9 +1,12 @@
 #include "checkpoint.hpp"
 
 #include <Python.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
@@ -25,8 +28,32 @@ constexpr const char* k_gap_variable = "PFAST_CHECKPOINT_GAP_MS";
 // A checkpoint costs two forks, of which this process sees one, and the pages that are written to afterwards: no more than about a
 // twentieth of the work. Processor time on both sides, since a busy machine makes every wait long.
 constexpr double k_work_per_cost = 2 * 20;
-// The longer a suite takes to be collected the larger its steps are: no more checkpoints than are kept.
+// The longer a suite takes to be collected the larger its steps are: no more checkpoints than are kept,
 constexpr double k_steps = 12;
+// or, while modules are imported, three times as many by pages: what a checkpoint has to itself are the pages that were written to both
+// before and after it, and an import writes to more of them in its time than collecting does. 2,000 pages are 8 MiB.
+constexpr long k_least_gap_copies = 2000;
+constexpr long k_steps_by_pages = 40;
+// In weighing which one to drop, so that an import is not all that lies between two of them.
+constexpr double k_work_per_fault_s = 5e-4;
+
+// Of this process: each is a page that is new or that was copied.
+long page_faults() noexcept {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return used.ru_minflt;
+}
+
+// Pages; 0 where the kernel does not say.
+long resident_pages() noexcept {
+  const core::UniqueFd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  char text[128];
+  const ssize_t size = file.valid() ? ::read(file.get(), text, sizeof text - 1) : -1;
+  if (size <= 0) return 0;
+  text[size] = '\0';
+  long pages = 0;
+  return std::sscanf(text, "%*d %ld", &pages) == 1 ? pages : 0;   // NOLINT(cert-err34-c)
+}
 
 }  // namespace
 
@@ -62,7 +89,22 @@ void Checkpoints::begin(const std::optional<core::LadderRequest>& wanted) {
   output_ = key_of(2);
   if (const char* text = std::getenv(k_gap_variable)) fixed_gap_s_ = std::atof(text) / 1000;
   gap_s_ = k_least_gap_s;
+  gap_copies_ = k_least_gap_copies;
+  note_last();
+}
+
+long Checkpoints::faults() const noexcept { return faults_before_ + page_faults(); }
+
+// Pages that were copied since the last checkpoint, or fewer.
+long Checkpoints::copies() const noexcept {
+  const long touched = faults() - last_faults_;
+  return touched < gap_copies_ ? 0 : touched - (resident_pages() - last_resident_);
+}
+
+void Checkpoints::note_last() noexcept {
   last_s_ = work_s();
+  last_faults_ = faults();
+  last_resident_ = resident_pages();
 }
 
 double Checkpoints::work_s() const noexcept { return work_before_s_ + cpu_s(); }
@@ -85,11 +127,16 @@ bool Checkpoints::is_hot_module(std::string_view name) const {
 
 bool Checkpoints::due() const noexcept { return wanted_ && work_s() - last_s_ >= fixed_gap_s_.value_or(gap_s_); }
 
+bool Checkpoints::due_before_import() const noexcept {
+  if (due()) return true;
+  return wanted_ && !fixed_gap_s_ && work_s() - last_s_ >= least_gap_s_ && copies() >= gap_copies_;
+}
+
 std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& before, bool hot, std::span<const CaptureFile> captures) {
   if (!wanted_) return std::nullopt;
   const double work = work_s();
   core::FrameSocket& daemon = ProcessState::current().daemon;
-  last_s_ = work;
+  note_last();
   auto state = SharedState::take(captures, output_, daemon.fd());
   if (!state) {
     if (obstacle_.empty()) obstacle_ = state.error().message + " before " + before;
@@ -105,6 +152,7 @@ std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& befor
   }
   if (outcome->side == ForkSide::child) {
     work_before_s_ = work;
+    faults_before_ = last_faults_;
     pair->first.reset();
     daemon.close();
     ::setpgid(0, 0);                           // the forkserver's group is killed with it
@@ -116,13 +164,16 @@ std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& befor
   core::CheckpointMade made;
   made.pid = outcome->pid;
   made.mark = mark;
-  made.work_s = work;
+  made.work_s = work + k_work_per_fault_s * static_cast<double>(last_faults_);
   made.before = before;
   made.hot = hot;
   const int fds[] = {pair->first.get()};
   if (!daemon.send(core::encode(made), fds)) leave(0);
-  last_s_ = work_s();
-  gap_s_ = std::max({k_least_gap_s, last_s_ / k_steps, k_work_per_cost * (last_s_ - work)});
+  note_last();
+  const double cost = last_s_ - work;
+  least_gap_s_ = k_work_per_cost / 2 * cost;
+  gap_s_ = std::max({k_least_gap_s, last_s_ / k_steps, k_work_per_cost * cost});
+  gap_copies_ = std::max(k_least_gap_copies, last_faults_ / k_steps_by_pages);
   return std::nullopt;
 }
 
@@ -160,7 +211,8 @@ core::BootRequest Checkpoints::become_forkserver(core::UniqueFd channel, const c
   wanted_ = order->ladder.has_value();
   hot_ = wanted_ ? std::move(order->ladder->hot) : core::OsStrings();
   gap_s_ = k_least_gap_s;
-  last_s_ = work_s();
+  least_gap_s_ = 0;
+  note_last();
   keep_spare(boot.spare);
   return std::move(boot);
 }
@@ -173,7 +225,7 @@ void note_import(PyObject* args) {
   const char* const text = PyUnicode_AsUTF8(name);
   if (text == nullptr) PyErr_Clear();
   const bool hot = text != nullptr && checkpoints.is_hot_module(text);
-  if (hot || checkpoints.due()) before_import(name, hot);
+  if (hot || checkpoints.due_before_import()) before_import(name, hot);
 }
 
 }  // namespace pf::exec

@@ -36,6 +36,8 @@ class Checkpoints {
 
   // Enough was done since the last one.
   [[nodiscard]] bool due() const noexcept;
+  // Or so many pages were written to.
+  [[nodiscard]] bool due_before_import() const noexcept;
   // What is read there was edited lately, and a little was done since the last one. A file, or a folder whose conftest.py or __init__.py it is.
   [[nodiscard]] bool is_hot(std::string_view path) const;
   // The same of a module, by its name.
@@ -52,13 +54,21 @@ class Checkpoints {
   [[nodiscard]] core::BootRequest wait_to_resume(core::UniqueFd channel, const SharedState& state);
   [[nodiscard]] core::BootRequest become_forkserver(core::UniqueFd channel, const core::UniqueFd& output, const SharedState& state);
   [[nodiscard]] double work_s() const noexcept;
+  [[nodiscard]] long faults() const noexcept;
+  [[nodiscard]] long copies() const noexcept;
+  void note_last() noexcept;
 
   bool wanted_ = false;
   pid_t daemon_ = 0;                        // parent of every forkserver and of every checkpoint
   FileKey output_{};                        // the pipe that stdout and stderr are
   double work_before_s_ = 0;                // processor time of the processes that this one is a fork of
+  long faults_before_ = 0;                  // and their page faults
   double last_s_ = 0;                       // work_s() at the last checkpoint, or attempt
-  double gap_s_ = 0;
+  double gap_s_ = 0;                        // so much work is enough for the next one,
+  long last_faults_ = 0;                    // the same in page faults, of which those that made no page resident have copied one:
+  long last_resident_ = 0;
+  long gap_copies_ = 0;                     // so many are enough before an import,
+  double least_gap_s_ = 0;                  // with so much work at least
   std::optional<double> fixed_gap_s_;
   std::string obstacle_;
   core::OsStrings hot_;

@@ -53,4 +53,19 @@ TEST_SUITE("pfcore/ladder") {
     CHECK(rung_to_drop(std::array<Rung, 3>{{{1, 1.0, true}, {2, 1.1, true}, {3, 1.2}}}, 2) == 1);
     CHECK(rung_to_drop(std::array<Rung, 3>{{{1, 5.0}, {2, 5.1, true}, {3, 5.2, true}}}, 2) == 0);
   }
+
+  TEST_CASE("of many the first two stay: only one neighbour shares pages with the first") {
+    std::array<Rung, 9> rungs{};
+    for (std::size_t i = 0; i < rungs.size(); ++i) rungs[i] = {static_cast<std::int64_t>(i), static_cast<double>(i)};
+    rungs[1].work_s = 0.1;
+    rungs[4].work_s = 4.2;
+    CHECK(rung_to_drop(rungs, 8) == 5);
+    CHECK(rung_to_drop(std::span(rungs).first(8), 7) == 0);
+    for (Rung& rung : rungs) rung.hot = true;
+    CHECK(rung_to_drop(rungs, 8).has_value());
+  }
+
+  TEST_CASE("of two that save the same the one goes that leaves the shorter step") {
+    CHECK(rung_to_drop(std::array<Rung, 5>{{{0, 10}, {1, 11}, {2, 20}, {3, 23}, {4, 26}}}, 4) == 3);
+  }
 }

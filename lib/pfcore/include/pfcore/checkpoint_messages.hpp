@@ -36,7 +36,7 @@ struct CheckpointMade {
   static constexpr std::string_view k_type = "checkpoint";
   std::int64_t pid = 0;
   std::int64_t mark = 0;         // how many inputs had been recorded (LadderReady.input_marks)
-  double work_s = 0;             // processor time of all that was collected so far
+  double work_s = 0;             // processor time of all that was collected so far, and 0.5 ms for each page fault
   std::string before;            // bytes: the file or module that would be read next
   bool hot = false;              // LadderRequest.hot has it
 };

@@ -14,7 +14,7 @@ namespace pf::core {
 // One checkpoint, in the order of collection.
 struct Rung {
   std::int64_t mark = 0;         // inputs that had been recorded
-  double work_s = 0;             // processor time of all that was collected before
+  double work_s = 0;             // that was done before: time, and pages written to (CheckpointMade)
   bool hot = false;              // right before a file that was edited lately
 };
 
@@ -24,10 +24,12 @@ struct Rung {
 [[nodiscard]] std::optional<std::size_t> rung_to_resume(std::span<const Rung> rungs, std::span<const std::uint32_t> input_marks,
                                                         std::optional<std::size_t> first_changed);
 
-// The rung whose loss costs least when there are more than `most`. An edit is taken
-// to be as likely at any moment of a collection, so a rung saves the work since the one before it in those edits that lie between
-// it and the next one. The last one is never dropped: how much lies behind it is not known yet; nor is a hot one while there are
-// others, since the next edit is likely to be of the same file.
+// The rung whose loss costs least when there are more than `most`. An edit is taken to be as likely at any moment of a collection, so
+// a rung saves the work since the one before it in those edits that lie between it and the next one; and the longer the step that is
+// left without it, the more pages its neighbours have to themselves. The last one is never dropped:
+// how much lies behind it is not known yet; nor is a hot one while there are others, since the next edit is likely to be of the same
+// file. Of 8 and more the first two stay: a checkpoint has to itself the pages that differ from both of its neighbours', and the first
+// one has one neighbour only, which therefore has to be near.
 [[nodiscard]] std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t most);
 
 }  // namespace pf::core
