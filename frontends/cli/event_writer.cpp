@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -25,13 +27,12 @@
 namespace pf::cli {
 namespace {
 
-constexpr std::array<bool, 256> k_plain = [] {
-  std::array<bool, 256> plain{};
-  for (std::size_t c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+// Stands in JSON as it is. Without an early end, so that many characters are looked at at once.
+bool is_plain(std::string_view text) noexcept {
+  bool plain = true;
+  for (const char c : text) plain &= c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
   return plain;
-}();
-
-bool is_plain(char c) { return k_plain[static_cast<unsigned char>(c)]; }
+}
 
 // Writes values as JSON text, without a tree of them: a run has an event an item. What the library is for is escaping.
 class JsonText {
@@ -46,7 +47,7 @@ class JsonText {
   [[nodiscard]] std::string& text() noexcept { return text_; }
 
   void put_string(std::string_view text) {
-    if (std::all_of(text.begin(), text.end(), is_plain)) {
+    if (is_plain(text)) {
       const std::size_t at = text_.size();
       text_.resize(at + text.size() + 2);
       char* const out = text_.data() + at;
@@ -100,11 +101,20 @@ class JsonText {
       text_ += "null";
       return;
     }
-    std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    const std::string_view written(digits.data(), static_cast<std::size_t>(end - digits.data()));
-    text_ += written;
-    if (written.find_first_of(".e") == std::string_view::npos) text_ += ".0";
+    const auto bits = std::bit_cast<std::uint64_t>(number);
+    for (const Number& known : numbers_) {
+      if (known.size > 0 && known.bits == bits) {
+        text_.append(known.digits.data(), known.size);
+        return;
+      }
+    }
+    Number& made = numbers_[next_number_++ % numbers_.size()];
+    made.bits = bits;
+    char* end = std::to_chars(made.digits.data(), made.digits.data() + k_most_digits, number).ptr;
+    const std::string_view written(made.digits.data(), static_cast<std::size_t>(end - made.digits.data()));
+    if (written.find_first_of(".e") == std::string_view::npos) end = std::copy_n(".0", 2, end);
+    made.size = static_cast<std::uint8_t>(end - made.digits.data());
+    text_.append(made.digits.data(), made.size);
   }
 
   void put_list(const core::Value& list, int depth) {
@@ -130,9 +140,19 @@ class JsonText {
     text_ += '}';
   }
 
+  // Numbers as they were written last: a phase's times are told again by pytest's report of it.
+  static constexpr std::size_t k_most_digits = 32;
+  struct Number {
+    std::uint64_t bits;
+    std::uint8_t size = 0;   // 0: none yet
+    std::array<char, k_most_digits + 2> digits;
+  };
+
   std::string& text_;
   std::size_t begin_;
   bool whole_ = true;
+  std::size_t next_number_ = 0;
+  std::array<Number, 10> numbers_;
 };
 
 // PROTOCOL.md, "Phase": of a test that passed and has nothing to tell, a phase is (when, duration_s, cpu_s, start_s).

@@ -133,6 +133,12 @@ def test_a_full_report_is_pytests_own(zoo: Case) -> None:
     assert [report["when"] for report in (setup, call, teardown)] == ["setup", "call", "teardown"]
     assert call["nodeid"] == "test_more_events.py::test_number[1]" and call["outcome"] == "passed"
     assert call["user_properties"] == [["number", 1]]
+    for event in found.values():
+        told = [(phase["when"], phase["duration_s"], phase["start_s"]) for phase in event["phases"]]
+        assert [report and (report["when"], report["duration"], report["start"]) for report in event["reports"]] == [
+            time if report else None for time, report in zip(told, event["reports"])
+        ]
+        assert all(report["stop"] >= report["start"] for report in event["reports"] if report)
     failed = found["test_prints_what_is_no_text"]["reports"][1]
     assert failed["longrepr"]["reprcrash"]["lineno"] > 0
     assert ["Captured stderr call", "lone \ufffd\ufffd\ufffd surrogate\n"] in failed["sections"] or any(
