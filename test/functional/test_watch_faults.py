@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import watching
+from fake_daemon import Conversation, FakeDaemon
 from faulty_libc import FaultyLibc
 from harness import Case
 from processes import wait_until
@@ -51,6 +52,26 @@ def test_no_watch_is_left(case: Case, function: str) -> None:
         told = [line for line in watcher.err.splitlines() if "files are looked at every 0.10 s" in line]
         assert len(told) == 1 and limit in told[0], watcher.err
     libc.heal()
+
+
+def test_a_reason_to_look_by_the_clock_is_told_once(case: Case) -> None:
+    """Between two generations that cannot be watched there may be a moment without one."""
+
+    def script(daemon: Conversation) -> None:
+        for serial, problem in enumerate(["watch a (limit)", "", "watch a (limit)", "watch b (limit)"]):
+            daemon.send({"type": "watch_state", "serial": serial, "generations": 1, "problem": problem})
+        while True:
+            daemon.receive()
+
+    address = case.runtime / "fake.sock"
+    fake = FakeDaemon(address, script)
+    try:
+        with watching.watching(case, "--address", str(address), env=POLL) as watcher:
+            assert wait_until(lambda: "watch b" in watcher.err, 30), watcher.err
+            assert watcher.err.count("failed to watch a") == 1 and watcher.err.count("failed to watch b") == 1, watcher.err
+    finally:
+        fake.close()
+        address.unlink()
 
 
 def test_a_file_system_that_tells_of_nothing(case: Case) -> None:

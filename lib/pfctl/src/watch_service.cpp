@@ -57,6 +57,7 @@ class WatchService {
   void on_readable();
   void on_event(const core::Value& root);
   void on_state(const core::WatchState& state);
+  void tell_problem(const std::string& problem);
   void on_refreshed(const core::Refreshed& refreshed);
   void on_error(const core::ErrorEvent& error);
 
@@ -83,7 +84,7 @@ class WatchService {
   std::optional<TimePoint> gone_since_;
   bool had_daemon_ = false;
   std::string outdated_;                         // the daemon's word
-  std::string problem_;
+  std::string told_problem_;                     // why files are looked at by the clock
   SourceTree tree_;
   SourceTree::Snapshot warmed_;                  // what was there when a refresh was asked for
   SourceTree::Snapshot seen_;
@@ -213,16 +214,18 @@ void WatchService::on_event(const core::Value& root) {
 }
 
 void WatchService::on_state(const core::WatchState& state) {
-  if (state.problem != problem_) {
-    problem_ = state.problem;
-    if (!problem_.empty()) {
-      options_.say("files are looked at every " + seconds_text(std::chrono::duration<double>(options_.poll).count()) + ": failed to " + problem_);
-    }
-  }
+  tell_problem(state.problem);
   if (!state.outdated.empty() && state.outdated != outdated_) options_.say(state.outdated);
   if (state.outdated.empty() && !outdated_.empty() && !plan_.refreshing()) options_.say("as it was before: nothing to do");
   outdated_ = state.outdated;
   news(state.touched);
+}
+
+// Once: a generation that takes another's place has it again, after a moment without.
+void WatchService::tell_problem(const std::string& problem) {
+  if (problem.empty() || problem == told_problem_) return;
+  told_problem_ = problem;
+  options_.say("files are looked at every " + seconds_text(std::chrono::duration<double>(options_.poll).count()) + ": failed to " + problem);
 }
 
 void WatchService::on_refreshed(const core::Refreshed& refreshed) {
@@ -267,10 +270,7 @@ void WatchService::wait_for_sources() {
 }
 
 void WatchService::on_sources(const InputLook& look, bool touched) {
-  if (!sources_->problem().empty() && sources_->problem() != problem_) {
-    problem_ = sources_->problem();
-    options_.say("files are looked at every " + seconds_text(std::chrono::duration<double>(options_.poll).count()) + ": failed to " + problem_);
-  }
+  tell_problem(sources_->problem());
   if (!look.change) {
     if (touched && !sources_changed_.empty()) news(true);
     return;

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string_view>
 
+#include <pfcore/export.hpp>
 #include <pfcore/value.hpp>
 
+PF_CORE_API_BEGIN
 namespace pf::core {
 
 // pytest's names of the fields (TestReport), in the order of the tuple.
@@ -27,3 +29,4 @@ inline constexpr std::array<std::string_view, 4> k_short_report_fields{"when", "
 }
 
 }  // namespace pf::core
+PF_CORE_API_END
