@@ -26,7 +26,7 @@ namespace pf::core {
 
 class PickleWriter {
  public:
-  // Off for what hardly names a text twice: it is written in half the time.
+  // Off for what hardly names a text twice: each is written in full, and none is looked up.
   enum class TextMemo : bool { off, on };
 
   // 2, 4 or 5; what lies between or beyond is written as the next lower of them.
