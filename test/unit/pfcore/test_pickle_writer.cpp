@@ -138,6 +138,22 @@ TEST_SUITE("pfcore/pickle_writer") {
                 "cd\x94h\0h\1e"s);
   }
 
+  TEST_CASE("without a memo of texts each is written in full, by every use of the writer") {
+    PickleWriter writer(4, PickleWriter::TextMemo::off);
+    for (int use = 0; use < 2; ++use) {
+      writer.begin_list();
+      writer.str("twice");
+      writer.str("twice");
+      writer.end_list();
+      const std::string pickle = writer.finish();
+      CHECK(pickle.find("twice") != pickle.rfind("twice"));
+      const auto document = decode_pickle(pickle, Limits::control());
+      REQUIRE(document.ok());
+      REQUIRE(document->root().items().size() == 2);
+      for (const Value& text : document->root().items()) CHECK(text.as_str() == "twice");
+    }
+  }
+
   TEST_CASE("any number of strings is memoised right") {
     const auto write = [](PickleWriter& writer) {
       writer.begin_list();
