@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -111,8 +111,8 @@ class JsonText {
     Number& made = numbers_[next_number_++ % numbers_.size()];
     made.bits = bits;
     char* end = std::to_chars(made.digits.data(), made.digits.data() + k_most_digits, number).ptr;
-    const std::string_view written(made.digits.data(), static_cast<std::size_t>(end - made.digits.data()));
-    if (written.find_first_of(".e") == std::string_view::npos) end = std::copy_n(".0", 2, end);
+    // Only a whole number may lack both point and exponent.
+    if (number == std::trunc(number) && std::none_of(made.digits.data(), end, [](char c) { return c == '.' || c == 'e'; })) end = std::copy_n(".0", 2, end);
     made.size = static_cast<std::uint8_t>(end - made.digits.data());
     text_.append(made.digits.data(), made.size);
   }
@@ -211,7 +211,7 @@ class ReportTexts {
   }
 
  private:
-  // A value that a short form replaces: from and to, in the text of the first report.
+  // A value of the first report that a short form replaces: from and to, in the text.
   struct Gap {
     std::size_t begin;
     std::size_t end;
@@ -219,7 +219,7 @@ class ReportTexts {
   };
 
   bool put_document(const core::Value& report) {
-    if (core::is_short_report(report) && !first_.empty()) return put_short(report), true;
+    if (core::is_short_report(report) && end_ > begin_) return put_short(report), true;
     if (report.kind() != core::Kind::dict) return false;
     if (is_first_) put_first(report);
     else out_.put(report);
@@ -228,37 +228,39 @@ class ReportTexts {
 
   void put_first(const core::Value& report) {
     is_first_ = false;
-    const std::size_t begin = out_.text().size();
-    std::vector<Gap> gaps;
+    begin_ = out_.text().size();
     out_.text() += '{';
     for (const core::DictEntry& entry : report.entries()) {
       const auto key = entry.key.as_str();
       if (!key) continue;
       out_.put_key(*key);
-      const std::size_t at = out_.text().size() - begin;
+      const std::size_t at = out_.text().size();
       out_.put(entry.value, 1);
-      if (const auto place = core::short_report_place(*key)) gaps.push_back({at, out_.text().size() - begin, *place});
+      const auto place = core::short_report_place(*key);
+      if (place && count_ < gaps_.size()) gaps_[count_++] = {at, out_.text().size(), *place};
     }
     out_.text() += '}';
-    if (!out_.whole()) return;
-    first_ = out_.text().substr(begin);
-    gaps_ = std::move(gaps);
+    end_ = out_.whole() ? out_.text().size() : begin_;
   }
 
   void put_short(const core::Value& report) {
-    const std::string_view first = first_;
-    std::size_t copied = 0;
-    for (const Gap& gap : gaps_) {
-      out_.text() += first.substr(copied, gap.begin - copied);
+    std::size_t copied = begin_;
+    for (const Gap& gap : std::span(gaps_).first(count_)) {
+      repeat(copied, gap.begin);
       out_.put(report.items()[gap.place], 1);
       copied = gap.end;
     }
-    out_.text() += first.substr(copied);
+    repeat(copied, end_);
   }
 
+  void repeat(std::size_t begin, std::size_t end) { out_.text().append(out_.text(), begin, end - begin); }
+
   JsonText& out_;
-  std::string first_;
-  std::vector<Gap> gaps_;
+  // The first report in the text; nothing where it could not be put.
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::array<Gap, core::k_short_report_fields.size()> gaps_{};
+  std::size_t count_ = 0;
   bool is_first_ = true;
 };
 

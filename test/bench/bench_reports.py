@@ -4,8 +4,9 @@
     python3 test/bench/bench_reports.py --tests 10000 --workers 2 --rounds 9
 
 Paired: each round runs every command once, every second round from the last to the first, so that a machine that gets slower favours
-none. Two figures a command: seconds by the clock, and processor seconds of client, daemon, forkserver, controller and workers together,
-which a busy machine disturbs less. A command without reports runs a second time as "(again)": what it "costs" is the noise.
+none. Three figures a command: seconds by the clock; processor seconds of client, daemon, forkserver, controller and workers together,
+which a busy machine disturbs less; and those in beats of a metronome (metronome.py), which a machine that is slow for seconds at a time
+disturbs less still. A command without reports runs a second time as "(again)": what it "costs" is the noise.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ TEST = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TEST / "support"))
 
 from build_tree import ROOT  # noqa: E402
+from metronome import Metronome  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -53,6 +55,7 @@ class Contender:
     command: list[str]
     seconds: list[float] = field(default_factory=list)
     processor_s: list[float] = field(default_factory=list)
+    beats: list[float] = field(default_factory=list)
 
 
 class Bench:
@@ -61,11 +64,13 @@ class Bench:
         self.project.mkdir()
         (scratch / "r").mkdir(mode=0o700)
         self.pfast = str(arguments.pfast.absolute())
-        self.pytest = str(Path(arguments.python).parent / "pytest")
+        # Not resolved: the python of a virtual environment is a symbolic link.
+        environment = Path(arguments.python).absolute().parent.parent
+        self.pytest = str(environment / "bin" / "pytest")
         self.env = {key: value for key, value in os.environ.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")}
         self.env |= {
             "PFAST_RUNTIME_DIR": str(scratch / "r"),
-            "VIRTUAL_ENV": str(Path(arguments.python).parent.parent),
+            "VIRTUAL_ENV": str(environment),
         }
         write_suite(self.project, arguments.tests)
 
@@ -82,39 +87,44 @@ class Bench:
             time.sleep(0.01)
         return process_seconds(status["daemon"]["pid"], False) + sum(process_seconds(pid, True) for pid in forkservers)
 
-    def run(self, command: list[str]) -> tuple[float, float]:
+    def measure(self, one: Contender, metronome: Metronome) -> None:
         others = self._daemon_seconds()
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
-        done = subprocess.run(command, cwd=self.project, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
-        seconds = time.perf_counter() - started
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout.decode()}{done.stderr.decode()}")
+        self.run(one)
+        ended = time.perf_counter()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return seconds, processor + self._daemon_seconds() - others
+        client = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        one.seconds.append(ended - started)
+        one.processor_s.append(client + self._daemon_seconds() - others)
+        one.beats.append(one.processor_s[-1] / metronome.beat_s(started, ended))
+
+    def run(self, one: Contender) -> None:
+        done = subprocess.run(one.command, cwd=self.project, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(one.command)}\nended with {done.returncode}:\n{done.stdout.decode()}{done.stderr.decode()}")
 
     def stop(self) -> None:
         subprocess.run([self.pfast, "stop"], cwd=self.project, env=self.env, capture_output=True, timeout=60)
 
 
 def over(figures: list[float], base: list[float]) -> str:
-    """Median of the paired ratios, and half the width of its 95 % interval (normal: 1.253 standard errors of the mean)."""
+    """Mean of the paired ratios, and half the width of its 95 % interval."""
     ratios = [a / b for a, b in zip(figures, base)]
     if figures is base or len(ratios) < 2:
         return ""
-    half = 1.96 * 1.253 * statistics.stdev(ratios) / len(ratios) ** 0.5
-    return f"{statistics.median(ratios) - 1:+.1%} ± {half:.1%}"
+    return f"{statistics.mean(ratios) - 1:+.1%} ± {1.96 * statistics.stdev(ratios) / len(ratios) ** 0.5:.1%}"
 
 
 def table(contenders: list[Contender], bases: dict[str, Contender], tests: int) -> None:
     print(f"{tests} trivial tests, {len(contenders[0].seconds)} rounds, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<34}{'median s':>10}{'over base':>20}{'processor s':>13}{'over base':>20}")
+    print(f"{'':<30}{'median s':>10}{'over base':>18}{'processor s':>13}{'over base':>18}{'in beats':>11}{'over base':>18}")
     for one in contenders:
         base = bases[one.name]
         print(
-            f"{one.name:<34}{statistics.median(one.seconds):>10.3f}{over(one.seconds, base.seconds):>20}"
-            f"{statistics.median(one.processor_s):>13.3f}{over(one.processor_s, base.processor_s):>20}"
+            f"{one.name:<30}{statistics.median(one.seconds):>10.3f}{over(one.seconds, base.seconds):>18}"
+            f"{statistics.median(one.processor_s):>13.3f}{over(one.processor_s, base.processor_s):>18}"
+            f"{statistics.median(one.beats):>11.0f}{over(one.beats, base.beats):>18}"
         )
 
 
@@ -149,12 +159,11 @@ def main(argv: list[str]) -> int:
         contenders = [one for one in contenders if one.name in arguments.only or one.name in {bases[name].name for name in arguments.only}]
     try:
         for one in contenders:
-            bench.run(one.command)
-        for number in range(arguments.rounds):
-            for one in contenders if number % 2 == 0 else reversed(contenders):
-                seconds, processor = bench.run(one.command)
-                one.seconds.append(seconds)
-                one.processor_s.append(processor)
+            bench.run(one)
+        with Metronome() as metronome:
+            for number in range(arguments.rounds):
+                for one in contenders if number % 2 == 0 else reversed(contenders):
+                    bench.measure(one, metronome)
     finally:
         bench.stop()
         shutil.rmtree(scratch, ignore_errors=True)
