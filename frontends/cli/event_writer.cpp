@@ -3,20 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include <pfcore/frame.hpp>
 #include <pfcore/pickle_reader.hpp>
@@ -26,134 +19,6 @@
 
 namespace pf::cli {
 namespace {
-
-// Stands in JSON as it is. Without an early end, so that many characters are looked at at once.
-bool is_plain(std::string_view text) noexcept {
-  bool plain = true;
-  for (const char c : text) plain &= c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-  return plain;
-}
-
-// Writes values as JSON text, without a tree of them: a run has an event an item. What the library is for is escaping.
-class JsonText {
- public:
-  // Sticks to both bounds: a suite's own values may be nested without end, or name one text a million times.
-  static constexpr int k_most_depth = 600;
-  static constexpr std::size_t k_most_bytes = std::size_t{1} << 30;
-
-  explicit JsonText(std::string& text) : text_(text), begin_(text.size()) {}
-
-  [[nodiscard]] bool whole() const noexcept { return whole_; }
-  [[nodiscard]] std::string& text() noexcept { return text_; }
-
-  void put_string(std::string_view text) {
-    if (is_plain(text)) {
-      const std::size_t at = text_.size();
-      text_.resize(at + text.size() + 2);
-      char* const out = text_.data() + at;
-      out[0] = '"';
-      std::memcpy(out + 1, text.data(), text.size());
-      out[1 + text.size()] = '"';
-    } else {
-      text_ += nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    }
-  }
-
-  void put_key(std::string_view key) {
-    if (text_.back() != '{') text_ += ',';
-    put_string(key);
-    text_ += ':';
-  }
-
-  void put(const core::Value& value, int depth = 0) {
-    if (depth > k_most_depth || text_.size() - begin_ > k_most_bytes) whole_ = false;
-    if (!whole_) return;
-    switch (value.kind()) {
-      case core::Kind::boolean: text_ += *value.as_bool() ? "true" : "false"; return;
-      case core::Kind::integer: put_integer(*value.as_int()); return;
-      case core::Kind::floating: put_number(*value.as_float()); return;
-      case core::Kind::str: put_string(*value.as_str()); return;
-      case core::Kind::bytes:
-      case core::Kind::bytearray: put_string(*value.as_bytes()); return;
-      case core::Kind::dict: put_dict(value, depth); return;
-      case core::Kind::list:
-      case core::Kind::tuple:
-      case core::Kind::set:
-      case core::Kind::frozenset: put_list(value, depth); return;
-      default: text_ += "null";
-    }
-  }
-
-  // Takes back what was put since the text had `size` bytes, and that it was not whole.
-  void cut(std::size_t size) {
-    text_.resize(size);
-    whole_ = true;
-  }
-
- private:
-  void put_integer(std::int64_t number) {
-    std::array<char, 24> digits{};
-    text_.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-  }
-
-  void put_number(double number) {
-    if (!std::isfinite(number)) {
-      text_ += "null";
-      return;
-    }
-    const auto bits = std::bit_cast<std::uint64_t>(number);
-    for (const Number& known : numbers_) {
-      if (known.size > 0 && known.bits == bits) {
-        text_.append(known.digits.data(), known.size);
-        return;
-      }
-    }
-    Number& made = numbers_[next_number_++ % numbers_.size()];
-    made.bits = bits;
-    char* end = std::to_chars(made.digits.data(), made.digits.data() + k_most_digits, number).ptr;
-    // Only a whole number may lack both point and exponent.
-    if (number == std::trunc(number) && std::none_of(made.digits.data(), end, [](char c) { return c == '.' || c == 'e'; })) end = std::copy_n(".0", 2, end);
-    made.size = static_cast<std::uint8_t>(end - made.digits.data());
-    text_.append(made.digits.data(), made.size);
-  }
-
-  void put_list(const core::Value& list, int depth) {
-    text_ += '[';
-    bool first = true;
-    for (const core::Value& item : list.items()) {
-      if (!first) text_ += ',';
-      first = false;
-      put(item, depth + 1);
-    }
-    text_ += ']';
-  }
-
-  // Keys that are no text cannot be in JSON.
-  void put_dict(const core::Value& dict, int depth) {
-    text_ += '{';
-    for (const core::DictEntry& entry : dict.entries()) {
-      const auto key = entry.key.as_str();
-      if (!key || !whole_) continue;
-      put_key(*key);
-      put(entry.value, depth + 1);
-    }
-    text_ += '}';
-  }
-
-  // Numbers as they were written last: a phase's times are told again by pytest's report of it.
-  static constexpr std::size_t k_most_digits = 32;
-  struct Number {
-    std::uint64_t bits;
-    std::uint8_t size = 0;   // 0: none yet
-    std::array<char, k_most_digits + 2> digits;
-  };
-
-  std::string& text_;
-  std::size_t begin_;
-  bool whole_ = true;
-  std::size_t next_number_ = 0;
-  std::array<Number, 10> numbers_;
-};
 
 // PROTOCOL.md, "Phase": of a test that passed and has nothing to tell, a phase is (when, duration_s, cpu_s, start_s).
 // Readers of --events see one form.
@@ -246,14 +111,12 @@ class ReportTexts {
   void put_short(const core::Value& report) {
     std::size_t copied = begin_;
     for (const Gap& gap : std::span(gaps_).first(count_)) {
-      repeat(copied, gap.begin);
+      out_.text().repeat(copied, gap.begin);
       out_.put(report.items()[gap.place], 1);
       copied = gap.end;
     }
-    repeat(copied, end_);
+    out_.text().repeat(copied, end_);
   }
-
-  void repeat(std::size_t begin, std::size_t end) { out_.text().append(out_.text(), begin, end - begin); }
 
   JsonText& out_;
   // The first report in the text; nothing where it could not be put.
@@ -295,13 +158,6 @@ void put_event(JsonText& out, const core::Value& event) {
 
 }  // namespace
 
-std::string event_line(const core::Value& event) {
-  std::string text;
-  JsonText out(text);
-  put_event(out, event);
-  return text;
-}
-
 EventWriter::~EventWriter() { (void)close(); }
 
 core::Status EventWriter::open(const std::string& path) {
@@ -324,8 +180,8 @@ void EventWriter::write(const core::Value& event) {
 
 void EventWriter::flush() {
   errno = 0;
-  if (!write_to(file_.get(), unwritten_) && failure_ == 0) failure_ = errno != 0 ? errno : EIO;
-  unwritten_.clear();
+  if (!write_to(file_.get(), unwritten_.view()) && failure_ == 0) failure_ = errno != 0 ? errno : EIO;
+  unwritten_.truncate(0);
   oldest_.reset();
 }
 

@@ -9,11 +9,9 @@
 #include <pfcore/unique_fd.hpp>
 #include <pfcore/value.hpp>
 
-namespace pf::cli {
+#include "json_text.hpp"
 
-// {"v": 1, "type": …, every field of the message}, without a line break. Bytes become text, invalid UTF-8 replaced; pytest's
-// serialised reports (--full-report) become objects under "reports".
-[[nodiscard]] std::string event_line(const core::Value& event);
+namespace pf::cli {
 
 class EventWriter {
  public:
@@ -23,6 +21,8 @@ class EventWriter {
   ~EventWriter();
   // "-" is stdout. Errors: system.
   [[nodiscard]] core::Status open(const std::string& path);
+  // {"v": 1, "type": …, every field of the message}, without a line break. Bytes become text, invalid UTF-8 replaced; pytest's
+  // serialised reports (--full-report) become objects under "reports".
   void write(const core::Value& event);
   // Every event can be read k_most_delay after it was written: to be called before waiting for more, which is not to take
   // longer than this says. A write to the file for every event would cost a run as much as all the rest of --events.
@@ -38,7 +38,7 @@ class EventWriter {
 
   std::string path_;
   core::UniqueFd file_;
-  std::string unwritten_;
+  TextBuffer unwritten_;
   std::optional<Clock::time_point> oldest_;   // event that is not in the file yet
   int failure_ = 0;                // errno of the first failed write
 };

@@ -1,4 +1,4 @@
-// --dump. With event_writer.cpp, cmd_status.cpp, cmd_list.cpp, v1_daemon.cpp and the doctor the one place that writes JSON.
+// --dump. With json_text.cpp, cmd_status.cpp, cmd_list.cpp, v1_daemon.cpp and the doctor the one place that writes JSON.
 #pragma once
 
 #include <map>

@@ -135,6 +135,15 @@ std::optional<std::size_t> place_of(PyObject* key) {
   return core::short_report_place({utf8, static_cast<std::size_t>(size)});
 }
 
+// Of atoms only: whoever holds it knows what is in it.
+bool is_flat_tuple(PyObject* value) {
+  if (!PyTuple_CheckExact(value)) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
+    if (is_container(PyTuple_GET_ITEM(value, i))) return false;
+  }
+  return true;
+}
+
 bool is_same(PyObject* one, PyObject* other) {
   return one == other || (PyUnicode_CheckExact(one) && PyUnicode_CheckExact(other) && PyUnicode_Compare(one, other) == 0);
 }
@@ -145,7 +154,7 @@ bool is_same(PyObject* one, PyObject* other) {
 
 template <typename Visit>
 bool Likeness::walk(PyObject* value, int depth, Visit& visit) {
-  if (!is_container(value)) return visit(value, -1);
+  if (!is_container(value) || is_flat_tuple(value)) return visit(value, -1);
   if (depth > k_most_depth || !visit(reinterpret_cast<PyObject*>(Py_TYPE(value)), size_of(value))) return false;
   if (PyDict_CheckExact(value)) {
     PyObject* key = nullptr;
