@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import pytest
+from faulty_libc import without_tid_address
 from harness import GRACE_S, TIMEOUT_S, Case
 from processes import Process, wait_until
 from random_edits import Project, run_in_order
@@ -103,6 +104,24 @@ def test_an_edited_file_that_is_named_is_collected_alone_and_the_rest_behind_it(
     assert f"goes on before {suite.project}/test_b.py" in log(suite)
     assert wait_until(lambda: generation(suite)["items"] == len(everything) + 1, TIMEOUT_S), suite.status()
     assert len(assert_collected_like_pytest(suite)) == len(everything) + 1
+
+
+WAITS = "import os\ntry:\n    os.waitpid(-1, os.WNOHANG)\nexcept ChildProcessError:\n    def test_is_alone(): pass\n"
+
+
+@pytest.mark.parametrize("kernel", ["forks siblings", "forks children only"])
+def test_the_suite_has_no_child_that_it_could_wait_for(case: Case, kernel: str) -> None:
+    case.env.update(EVERYWHERE)
+    if kernel == "forks children only":
+        case.env.update(without_tid_address())
+    case.write({**SUITE, "test_e.py": WAITS})
+    assert "test_e.py::test_is_alone" in assert_collected_like_pytest(case)
+    status = case.status()
+    assert status is not None
+    assert {one.parent for one in checkpoints(case)} == {status["daemon"]["pid"]}
+    edit(case, "test_d.py", "def test_d(): pass\ndef test_e(): pass\n")
+    assert_collected_like_pytest(case)
+    assert f"goes on before {case.project}/test_d.py" in log(case)
 
 
 BURN = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass\n"

@@ -1,13 +1,15 @@
 // A preload library: fails the n-th call of a function of libc in one kind of process, and shifts the clock of the wall.
 //
 // What it does is in a file of 32 bytes that every process maps (PFAST_TEST_FAULT names it; faulty_libc.py writes it), so that
-// a fault can be turned on and off in processes that run already, and every process sees what others did.
+// a fault can be turned on and off in processes that run already, and every process sees what others did. A process with shared memory
+// has no checkpoints, though: PFAST_TEST_NO_TID_ADDRESS alone is for them.
 #undef _FILE_OFFSET_BITS   // both names of open are defined here
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -44,6 +46,7 @@ enum Function : std::int32_t {
 };
 
 Control* control = nullptr;
+bool has_tid_address = true;
 Who who = k_nobody;
 pid_t first_pid = 0;
 
@@ -61,6 +64,7 @@ Who look() {
 }
 
 __attribute__((constructor)) void map_control() {
+  has_tid_address = std::getenv("PFAST_TEST_NO_TID_ADDRESS") == nullptr;
   const char* const path = std::getenv("PFAST_TEST_FAULT");
   if (path == nullptr) return;
   const int fd = ::open(path, O_RDWR | O_CLOEXEC);
@@ -171,6 +175,19 @@ int fcntl64(int fd, int command, ...) {
   static const auto real = next(&::fcntl64, "fcntl64");
   if (command == F_DUPFD_CLOEXEC && fails(k_fcntl)) return -1;
   return real(fd, command, argument);
+}
+
+// As of a kernel that was built without CONFIG_CHECKPOINT_RESTORE.
+int prctl(int option, ...) noexcept {
+  unsigned long arguments[4];
+  va_list list;
+  va_start(list, option);
+  for (unsigned long& argument : arguments) argument = va_arg(list, unsigned long);
+  va_end(list);
+  static const auto real = next(&::prctl, "prctl");
+  if (option != PR_GET_TID_ADDRESS || has_tid_address) return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+  errno = EINVAL;
+  return -1;
 }
 
 ssize_t write(int fd, const void* bytes, size_t count) {

@@ -21,14 +21,24 @@ LIBRARY = find_pfast().parents[2] / "test" / "support" / "faulty_libc.so"
 FORMAT = "6iq"
 
 
+def require() -> None:
+    if not LIBRARY.exists():
+        pytest.skip("faulty_libc.so was not built")
+    if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ:
+        pytest.skip("a sanitizer's library wants to be the first one")
+
+
+def without_tid_address() -> dict[str, str]:
+    """The environment of processes on a kernel that does not tell where it clears a thread's id."""
+    require()
+    return {"LD_PRELOAD": str(LIBRARY), "PFAST_TEST_NO_TID_ADDRESS": "1"}
+
+
 class FaultyLibc:
     """Preloaded into everything that *case* starts from now on. Nothing fails before fail() says so."""
 
     def __init__(self, case: Case) -> None:
-        if not LIBRARY.exists():
-            pytest.skip("faulty_libc.so was not built")
-        if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ:
-            pytest.skip("a sanitizer's library wants to be the first one")
+        require()
         path = case.home / "fault"
         path.write_bytes(struct.pack(FORMAT, *[0] * 7))
         self._path = path

@@ -5,7 +5,7 @@
 namespace pf::core {
 namespace {
 
-constexpr std::size_t k_least_to_keep_first = 8;   // with fewer there is no choice
+constexpr std::size_t k_least_to_keep_ends = 8;   // with fewer there is no choice
 
 }  // namespace
 
@@ -26,16 +26,17 @@ std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t
   std::optional<std::size_t> worst;
   double least = 0;
   const bool all_hot = std::all_of(rungs.begin(), rungs.end() - 1, [](const Rung& rung) { return rung.hot; });
-  const bool keeps_first = most >= k_least_to_keep_first;
+  const bool keeps_ends = most >= k_least_to_keep_ends && !all_hot;
   for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
     if (rungs[i].hot && !all_hot) continue;
-    if (keeps_first && !all_hot && i <= 1) continue;
+    if (keeps_ends && (i <= 1 || i + 2 == rungs.size())) continue;
     const double before = rungs[i].work_s - (i == 0 ? 0 : rungs[i - 1].work_s);
     const double after = rungs[i + 1].work_s - rungs[i].work_s;
-    const double saved = before * after * (before + after);
-    if (worst && saved >= least) continue;
+    const double step = before + after;   // that is left without it
+    const double loss = before * after * step * step * step;
+    if (worst && loss >= least) continue;
     worst = i;
-    least = saved;
+    least = loss;
   }
   return worst;
 }

@@ -25,14 +25,14 @@ constexpr double k_least_gap_s = 0.15;
 constexpr double k_least_likely_gap_s = 0.02;
 // Another gap, in milliseconds, whatever a checkpoint costs: for tests.
 constexpr const char* k_gap_variable = "PFAST_CHECKPOINT_GAP_MS";
-// A checkpoint costs two forks, of which this process sees one, and the pages that are written to afterwards: no more than about a
-// twentieth of the work. Processor time on both sides, since a busy machine makes every wait long.
-constexpr double k_work_per_cost = 2 * 20;
+// A checkpoint costs a fork, and the pages that are written to afterwards: no more than about a twentieth of the work, or a tenth where
+// much is written to. Processor time on both sides, since a busy machine makes every wait long.
+constexpr double k_work_per_cost = 20;
 // The longer a suite takes to be collected the larger its steps are: no more checkpoints than are kept,
 constexpr double k_steps = 12;
-// or, while modules are imported, three times as many by pages: what a checkpoint has to itself are the pages that were written to both
-// before and after it, and an import writes to more of them in its time than collecting does. 2,000 pages are 8 MiB.
-constexpr long k_least_gap_copies = 2000;
+// or three times as many by pages: what a checkpoint has to itself are the pages that were written to both before and after it.
+// 1,600 pages are 6 MiB.
+constexpr long k_least_gap_copies = 1600;
 constexpr long k_steps_by_pages = 40;
 // In weighing which one to drop, so that an import is not all that lies between two of them.
 constexpr double k_work_per_fault_s = 5e-4;
@@ -125,11 +125,11 @@ bool Checkpoints::is_hot_module(std::string_view name) const {
   return std::any_of(hot_.begin(), hot_.end(), [&path](std::string_view hot) { return hot.ends_with(path + ".py") || hot.ends_with(path + "/__init__.py"); });
 }
 
-bool Checkpoints::due() const noexcept { return wanted_ && work_s() - last_s_ >= fixed_gap_s_.value_or(gap_s_); }
-
-bool Checkpoints::due_before_import() const noexcept {
-  if (due()) return true;
-  return wanted_ && !fixed_gap_s_ && work_s() - last_s_ >= least_gap_s_ && copies() >= gap_copies_;
+bool Checkpoints::due() const noexcept {
+  if (!wanted_) return false;
+  const double work = work_s() - last_s_;
+  if (work >= fixed_gap_s_.value_or(gap_s_)) return true;
+  return !fixed_gap_s_ && work >= least_gap_s_ && copies() >= gap_copies_;
 }
 
 std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& before, bool hot, std::span<const CaptureFile> captures) {
@@ -145,7 +145,7 @@ std::optional<core::BootRequest> Checkpoints::leave_one(const std::string& befor
   auto pair = core::make_socket_pair();
   if (!pair) return std::nullopt;              // out of descriptors: a checkpoint less
   const std::int64_t mark = static_cast<std::int64_t>(InputRecorder::instance().count());
-  auto outcome = fork_detached(daemon_);
+  auto outcome = fork_to_wait(daemon_);
   if (!outcome) {
     if (obstacle_.empty()) obstacle_ = outcome.error().message + " before " + before;
     return std::nullopt;
@@ -225,7 +225,7 @@ void note_import(PyObject* args) {
   const char* const text = PyUnicode_AsUTF8(name);
   if (text == nullptr) PyErr_Clear();
   const bool hot = text != nullptr && checkpoints.is_hot_module(text);
-  if (hot || checkpoints.due_before_import()) before_import(name, hot);
+  if (hot || checkpoints.due()) before_import(name, hot);
 }
 
 }  // namespace pf::exec

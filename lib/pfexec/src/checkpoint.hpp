@@ -34,10 +34,8 @@ class Checkpoints {
   // Collection is over, or this process is not one that collects.
   void end() noexcept { wanted_ = false; }
 
-  // Enough was done since the last one.
+  // Enough was done since the last one, or enough pages were written to.
   [[nodiscard]] bool due() const noexcept;
-  // Or so many pages were written to.
-  [[nodiscard]] bool due_before_import() const noexcept;
   // What is read there was edited lately, and a little was done since the last one. A file, or a folder whose conftest.py or __init__.py it is.
   [[nodiscard]] bool is_hot(std::string_view path) const;
   // The same of a module, by its name.
@@ -67,7 +65,7 @@ class Checkpoints {
   double gap_s_ = 0;                        // so much work is enough for the next one,
   long last_faults_ = 0;                    // the same in page faults, of which those that made no page resident have copied one:
   long last_resident_ = 0;
-  long gap_copies_ = 0;                     // so many are enough before an import,
+  long gap_copies_ = 0;                     // so many are enough, too,
   double least_gap_s_ = 0;                  // with so much work at least
   std::optional<double> fixed_gap_s_;
   std::string obstacle_;

@@ -2,14 +2,17 @@
 
 #include <Python.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 
 #include <pfcore/unique_fd.hpp>
 
@@ -96,6 +99,47 @@ core::Result<ForkOutcome> fork_detached(pid_t reaper) {
   while (middle > 0 && ::waitpid(middle, nullptr, 0) < 0 && errno == EINTR) {}
   if (answer < 0) return core::Error::from_errno("fork (see RLIMIT_NPROC and the cgroup's pids.max)", -answer);
   return ForkOutcome{ForkSide::parent, answer};
+}
+
+namespace {
+
+// Where the C library keeps the id of this thread, which its own fork renews; null where it is not where the kernel would clear it
+// (glibc keeps it there, musl a lock), or the kernel does not tell.
+int* kept_thread_id() noexcept {
+  int* id = nullptr;
+  if (::prctl(PR_GET_TID_ADDRESS, &id, 0, 0, 0) != 0 || id == nullptr) return nullptr;
+  return *id == static_cast<int>(::syscall(SYS_gettid)) ? id : nullptr;
+}
+
+// A fork whose parent is this process's own. -1: not to be had here.
+pid_t fork_sibling() noexcept {
+#ifdef __SANITIZE_THREAD__
+  return -1;                                         // its runtime has a thread of its own, and only the library's fork minds it
+#else
+  int* const thread_id = kept_thread_id();
+  if (thread_id == nullptr) return -1;
+  clone_args args{};
+  args.flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  args.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
+  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+#endif
+}
+
+}  // namespace
+
+core::Result<ForkOutcome> fork_to_wait(pid_t reaper) {
+  if (::getppid() != reaper) return fork_detached(reaper);
+  PyOS_BeforeFork();
+  const pid_t pid = fork_sibling();
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (::getppid() != reaper) ::_exit(0);
+    PyOS_AfterFork_Child();
+    return ForkOutcome{ForkSide::child, 0};
+  }
+  PyOS_AfterFork_Parent();
+  if (pid < 0) return fork_detached(reaper);
+  return ForkOutcome{ForkSide::parent, pid};
 }
 
 namespace {

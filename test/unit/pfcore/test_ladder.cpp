@@ -1,6 +1,8 @@
 #include <pfcore/ladder.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -54,11 +56,12 @@ TEST_SUITE("pfcore/ladder") {
     CHECK(rung_to_drop(std::array<Rung, 3>{{{1, 5.0}, {2, 5.1, true}, {3, 5.2, true}}}, 2) == 0);
   }
 
-  TEST_CASE("of many the first two stay: only one neighbour shares pages with the first") {
+  TEST_CASE("of many the first two and the last two stay: only one neighbour shares pages with the first and with the last") {
     std::array<Rung, 9> rungs{};
     for (std::size_t i = 0; i < rungs.size(); ++i) rungs[i] = {static_cast<std::int64_t>(i), static_cast<double>(i)};
     rungs[1].work_s = 0.1;
     rungs[4].work_s = 4.2;
+    rungs[8].work_s = 7.1;
     CHECK(rung_to_drop(rungs, 8) == 5);
     CHECK(rung_to_drop(std::span(rungs).first(8), 7) == 0);
     for (Rung& rung : rungs) rung.hot = true;
@@ -67,5 +70,16 @@ TEST_SUITE("pfcore/ladder") {
 
   TEST_CASE("of two that save the same the one goes that leaves the shorter step") {
     CHECK(rung_to_drop(std::array<Rung, 5>{{{0, 10}, {1, 11}, {2, 20}, {3, 23}, {4, 26}}}, 4) == 3);
+  }
+
+  TEST_CASE("the steps of a long collection stay alike, though each is judged before what follows is known") {
+    std::vector<Rung> rungs;
+    for (int i = 1; i <= 200; ++i) {
+      rungs.push_back({i, static_cast<double>(i)});
+      if (const auto drop = rung_to_drop(rungs, 12)) rungs.erase(rungs.begin() + static_cast<std::ptrdiff_t>(*drop));
+      double longest = 0;
+      for (std::size_t at = 1; at < rungs.size(); ++at) longest = std::max(longest, rungs[at].work_s - rungs[at - 1].work_s);
+      CHECK(longest <= 3.0 * std::max(1.0, i / 12.0));
+    }
   }
 }

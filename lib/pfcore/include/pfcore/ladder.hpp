@@ -25,11 +25,11 @@ struct Rung {
                                                         std::optional<std::size_t> first_changed);
 
 // The rung whose loss costs least when there are more than `most`. An edit is taken to be as likely at any moment of a collection, so
-// a rung saves the work since the one before it in those edits that lie between it and the next one; and the longer the step that is
-// left without it, the more pages its neighbours have to themselves. The last one is never dropped: how much lies behind it is not
-// known yet; nor is a hot one while there are others, since the next edit is likely to be of the same
-// file. Of 8 and more the first two stay: a checkpoint has to itself the pages that differ from both of its neighbours', and the first
-// one has one neighbour only, which therefore has to be near.
+// a rung saves the work since the one before it in those edits that lie between it and the next one; and a long step is dear, since the
+// rungs at its ends share few pages, and since nobody knows yet how many more rungs follow: each that is dropped near the end makes the
+// same step longer. The last one is never dropped: how much lies behind it is not known yet; nor is a hot one while there are others,
+// since the next edit is likely to be of the same file. Of 8 and more the first two and the last two stay: a checkpoint has to itself
+// the pages that differ from both of its neighbours', and the first and the last have one neighbour only, which therefore has to be near.
 [[nodiscard]] std::optional<std::size_t> rung_to_drop(std::span<const Rung> rungs, std::size_t most);
 
 }  // namespace pf::core
