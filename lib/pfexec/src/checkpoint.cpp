@@ -31,11 +31,11 @@ constexpr double k_work_per_cost = 20;
 // The longer a suite takes to be collected the larger its steps are: no more checkpoints than are kept,
 constexpr double k_steps = 12;
 // or three times as many by pages: what a checkpoint has to itself are the pages that were written to both before and after it.
-// 1,600 pages are 6 MiB.
-constexpr long k_least_gap_copies = 1600;
+// 1,800 pages are 7 MiB.
+constexpr long k_least_gap_copies = 1800;
 constexpr long k_steps_by_pages = 40;
 // In weighing which one to drop, so that an import is not all that lies between two of them.
-constexpr double k_work_per_fault_s = 5e-4;
+constexpr double k_work_per_fault_s = 1e-4;
 
 // Of this process: each is a page that is new or that was copied.
 long page_faults() noexcept {
