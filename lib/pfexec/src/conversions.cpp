@@ -282,6 +282,30 @@ core::WarningReport warning_from_python(const py::dict& fields) {
 
 py::tuple event_to_python(const ControllerEvent& event) { return std::visit(EventToPython{}, event); }
 
+namespace {
+
+PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); }
+
+// A report's fields by name. Made once and never freed: a lookup by a C string makes a text of it each time, and the interpreter may be
+// gone when statics are.
+struct ReportFields {
+  PyObject* const outcome = interned("outcome");
+  PyObject* const wasxfail = interned("wasxfail");
+  PyObject* const longrepr = interned("longrepr");
+  PyObject* const sections = interned("sections");
+  PyObject* const user_properties = interned("user_properties");
+  PyObject* const when = interned("when");
+  PyObject* const duration = interned("duration");
+  PyObject* const start = interned("start");
+};
+
+const ReportFields& report_fields() {
+  static const ReportFields* const fields = new ReportFields;
+  return *fields;
+}
+
+}  // namespace
+
 bool plain_pass_from_python(const py::handle& report, bool want_sections, core::PhaseReport& out) {
   if (std::strcmp(Py_TYPE(report.ptr())->tp_name, "TestReport") != 0) return false;   // a subtest's, a plugin's
   const py::dict fields = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(report.ptr(), nullptr));
@@ -289,18 +313,23 @@ bool plain_pass_from_python(const py::handle& report, bool want_sections, core::
     PyErr_Clear();
     return false;
   }
-  const auto get = [&fields](const char* name) { return py::handle(PyDict_GetItemString(fields.ptr(), name)); };
-  const py::handle outcome = get("outcome");
+  const ReportFields& names = report_fields();
+  const auto get = [&fields](PyObject* name) { return py::handle(PyDict_GetItem(fields.ptr(), name)); };
+  const auto is_there = [&get](PyObject* name) {
+    const py::handle value = get(name);
+    return value && PyObject_IsTrue(value.ptr()) == 1;
+  };
+  const py::handle outcome = get(names.outcome);
   if (!outcome || !PyUnicode_Check(outcome.ptr()) || PyUnicode_CompareWithASCIIString(outcome.ptr(), "passed") != 0) return false;
-  if (get("wasxfail") || (get("longrepr") && !get("longrepr").is_none())) return false;
-  if (want_sections && get("sections") && PyObject_IsTrue(get("sections").ptr()) == 1) return false;
-  if (get("user_properties") && PyObject_IsTrue(get("user_properties").ptr()) == 1) return false;
-  const py::handle when = get("when");
+  const py::handle longrepr = get(names.longrepr);
+  if (get(names.wasxfail) || (longrepr && !longrepr.is_none())) return false;
+  if ((want_sections && is_there(names.sections)) || is_there(names.user_properties)) return false;
+  const py::handle when = get(names.when);
   if (!when || !PyUnicode_Check(when.ptr())) return false;
   out.when = text_from(when);
   out.outcome = "passed";
-  if (get("duration")) out.duration_s = PyFloat_AsDouble(get("duration").ptr());
-  if (get("start")) out.start_s = PyFloat_AsDouble(get("start").ptr());
+  if (const py::handle duration = get(names.duration)) out.duration_s = PyFloat_AsDouble(duration.ptr());
+  if (const py::handle start = get(names.start)) out.start_s = PyFloat_AsDouble(start.ptr());
   if (PyErr_Occurred() != nullptr) PyErr_Clear();
   if (out.when == "call") {
     out.category = "passed";

@@ -95,9 +95,11 @@ class ItemRunner:
 
     def _add_passed(self, report: Any, described: dict[str, Any] | None, with_output: bool, captured: bool) -> bool:
         """Most reports of most runs, in one call; False for all others."""
-        if not self._pickles_passed or described is not None or captured or type(report) is not pytest.TestReport:
+        if described is not None or captured or type(report) is not pytest.TestReport:
             return False
-        return bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
+        if self._only_junit:
+            return bool(_pfexec.add_junit_pass(report, self._wants_sections or with_output))
+        return self._pickles_passed and bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
 
     def _to_wire(self, report: Any, wordy: bool) -> bytes:
         if self._only_junit and not wordy and junit.is_plain_pass(report, self._wants_sections):
