@@ -25,6 +25,21 @@ TESTS = """
     def test_c(): pass
     def test_d(): pass
 """
+#: Of these, no worker goes on before every worker has begun.
+MEETING_TESTS = (
+    TESTS
+    + """
+    import os
+    import time
+
+    @pytest.fixture(autouse=True)
+    def meeting(noted):
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        end = time.monotonic() + 60
+        while len({line.split()[1] for line in open("log")}) < workers and time.monotonic() < end:
+            time.sleep(0.01)
+"""
+)
 SHUFFLES = {
     "pytest-randomly": ["--randomly-seed=11"],
     "by module": ["-p", "no:randomly", "--random-order-seed=11", "--random-order-bucket=module"],
@@ -66,9 +81,8 @@ def test_the_order_of(case: Case, name: str) -> None:
 
 def test_groups_of_one_length_begin_in_the_order_that_a_plugin_chose(case: Case) -> None:
     case.use_environment(random_order_environment())
-    suite(case, {f"test_{i}.py": TESTS for i in range(5)})
+    suite(case, {f"test_{i}.py": MEETING_TESTS for i in range(5)})
     options = SHUFFLES["by module"]
     wanted = [module for module, _ in groupby(plain_order(case, options), module_of)]
     _, log = run(case, "-n", "2", "-p", "no:cacheprovider", *options)      # without a history all five are equally long
-    # One worker may be through with its first module before the other has begun.
     assert {module_of(nodeid) for nodeid in log.first_of_workers()} == set(wanted[:2])
