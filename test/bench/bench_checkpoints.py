@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -86,12 +87,14 @@ def checkpoints(one: Bench) -> list[int]:
 
 def memory(one: Bench) -> None:
     one.warm()
-    print(f"{'checkpoint':<12}{'PSS MB':>9}{'private MB':>12}")
+    print(f"{'checkpoint':<12}{'PSS MiB':>9}{'private MiB':>13}")
+    own = []
     for pid in sorted(checkpoints(one)):
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         sizes = {key: int(value) for key, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
-        private = sizes["Private_Dirty"] + sizes["Private_Clean"]
-        print(f"{pid:<12}{sizes['Pss'] / 1024:>9.1f}{private / 1024:>12.1f}")
+        own.append((sizes["Private_Dirty"] + sizes["Private_Clean"]) / 1024)
+        print(f"{pid:<12}{sizes['Pss'] / 1024:>9.1f}{own[-1]:>13.1f}")
+    print(f"{len(own)} checkpoints: {statistics.mean(own):.1f} MiB of their own on average, {max(own):.1f} at most")
 
 
 def main(argv: list[str]) -> int:
