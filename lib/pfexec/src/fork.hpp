@@ -33,7 +33,7 @@ struct ForkOptions {
 // once. The parent's ForkOutcome has its pid. The at-fork hooks run once on either side. Errors: as fork_python.
 [[nodiscard]] core::Result<ForkOutcome> fork_detached(pid_t reaper);
 
-// As fork_detached, in half the time, for a child that does nothing but wait and fork: only CPython's at-fork hooks run in it, not
+// As fork_detached, in a third of the time, for a child that does nothing but wait and fork: only CPython's at-fork hooks run in it, not
 // those that libraries gave to pthread_atfork(). This process must have one thread. Where its parent is not `reaper`, or kernel or C
 // library do not allow for it, it is fork_detached itself.
 [[nodiscard]] core::Result<ForkOutcome> fork_to_wait(pid_t reaper);

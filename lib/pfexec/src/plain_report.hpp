@@ -13,8 +13,8 @@
 
 namespace pf::exec {
 
-// What a report's fields looked like. Held are the objects themselves, which are immutable (containers but tuples of atoms are taken apart), so that
-// nothing that a plugin does to the report afterwards changes it.
+// What a report's fields looked like. Held are the objects themselves, which are immutable (containers but tuples of atoms are taken
+// apart), so that nothing that a plugin does to the report afterwards changes it.
 class Likeness {
  public:
   void forget();

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 
-#: What a worker adds to a report: attributes of its testcase, and properties of the suite.
+#: What a worker adds to a report: attributes of its testcase, and properties of the suite. _pfexec.add_junit_pass looks for it.
 _EXTRA = "pfast_junit"
 
 
@@ -54,31 +53,13 @@ class WorkerPart:
 
 
 class PassedPhase(pytest.TestReport):
-    """As much of a report as the log reads of a phase that passed and has nothing to tell."""
+    """As much of a report as the log reads of a phase that passed and has nothing to tell: what _pfexec.add_junit_pass sends."""
 
     def __init__(self, item: Any, when: str, duration: float) -> None:
         identity = {"_id": item.id} if hasattr(item, "id") else {"nodeid": item.nodeid}
         self.__dict__.update(
             identity, location=item.location, when=when, duration=duration, outcome="passed", longrepr=None, sections=(), user_properties=()
         )
-
-
-def is_plain_pass(report: Any, with_output: bool) -> bool:
-    """Is a :class:`PassedPhase` all that the log would read of *report*?"""
-    return (
-        type(report).__name__ == "TestReport"
-        and report.outcome == "passed"
-        and report.longrepr is None
-        and not report.user_properties
-        and not (with_output and report.sections)
-        and not hasattr(report, "wasxfail")
-        and not hasattr(report, "url")
-        and not hasattr(report, _EXTRA)
-    )
-
-
-def passed_to_wire(report: Any) -> bytes:
-    return pickle.dumps((report.when, report.duration), protocol=4)
 
 
 class ControllerPart:

@@ -85,7 +85,7 @@ class ItemRunner:
             self._junit.note(report)
         captured = report.when == "call" and report_wire.terminal_is_captured(self.config)
         if not self._add_passed(report, described, with_output, captured):
-            blob = self._to_wire(report, described is not None) if self.sends_reports else b""
+            blob = report_wire.to_wire(self.config, report, self._serializes_as_usual) if self.sends_reports else b""
             if described is not None or not _pfexec.add_plain_report(report, self._wants_sections or with_output, blob):
                 _pfexec.add_described_report(described or renderer.describe(report, with_output), blob)
         if self._item is not None and captured:
@@ -95,16 +95,11 @@ class ItemRunner:
 
     def _add_passed(self, report: Any, described: dict[str, Any] | None, with_output: bool, captured: bool) -> bool:
         """Most reports of most runs, in one call; False for all others."""
-        if described is not None or captured or type(report) is not pytest.TestReport:
+        if described is not None or type(report) is not pytest.TestReport:
             return False
         if self._only_junit:
             return bool(_pfexec.add_junit_pass(report, self._wants_sections or with_output))
-        return self._pickles_passed and bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
-
-    def _to_wire(self, report: Any, wordy: bool) -> bytes:
-        if self._only_junit and not wordy and junit.is_plain_pass(report, self._wants_sections):
-            return junit.passed_to_wire(report)
-        return report_wire.to_wire(self.config, report, self._serializes_as_usual)
+        return self._pickles_passed and not captured and bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
 
     def _has_failed_subtests(self, report: Any) -> bool:
         if report.when != "call" or self._failed_subtests is None:
