@@ -112,8 +112,9 @@ WAITS = "import os\ntry:\n    os.waitpid(-1, os.WNOHANG)\nexcept ChildProcessErr
 @pytest.mark.parametrize("kernel", ["forks siblings", "forks children only"])
 def test_the_suite_has_no_child_that_it_could_wait_for(case: Case, kernel: str) -> None:
     case.env.update(EVERYWHERE)
+    asked = case.home / "asked"
     if kernel == "forks children only":
-        case.env.update(without_tid_address())
+        case.env.update(without_tid_address(asked))
     case.write({**SUITE, "test_e.py": WAITS})
     assert "test_e.py::test_is_alone" in assert_collected_like_pytest(case)
     status = case.status()
@@ -122,6 +123,7 @@ def test_the_suite_has_no_child_that_it_could_wait_for(case: Case, kernel: str) 
     edit(case, "test_d.py", "def test_d(): pass\ndef test_e(): pass\n")
     assert_collected_like_pytest(case)
     assert f"goes on before {case.project}/test_d.py" in log(case)
+    assert asked.exists() == (kernel == "forks children only")
 
 
 BURN = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass\n"

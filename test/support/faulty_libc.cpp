@@ -2,7 +2,7 @@
 //
 // What it does is in a file of 32 bytes that every process maps (PFAST_TEST_FAULT names it; faulty_libc.py writes it), so that
 // a fault can be turned on and off in processes that run already, and every process sees what others did. A process with shared memory
-// has no checkpoints, though: PFAST_TEST_NO_TID_ADDRESS alone is for them.
+// has no checkpoints, though: PFAST_TEST_NO_TID_ADDRESS alone is for them; it names a file that is made when it has been asked in vain.
 #undef _FILE_OFFSET_BITS   // both names of open are defined here
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ enum Function : std::int32_t {
 };
 
 Control* control = nullptr;
-bool has_tid_address = true;
+const char* asked_tid_address = nullptr;   // set: there is none
 Who who = k_nobody;
 pid_t first_pid = 0;
 
@@ -64,7 +64,7 @@ Who look() {
 }
 
 __attribute__((constructor)) void map_control() {
-  has_tid_address = std::getenv("PFAST_TEST_NO_TID_ADDRESS") == nullptr;
+  asked_tid_address = std::getenv("PFAST_TEST_NO_TID_ADDRESS");
   const char* const path = std::getenv("PFAST_TEST_FAULT");
   if (path == nullptr) return;
   const int fd = ::open(path, O_RDWR | O_CLOEXEC);
@@ -185,7 +185,8 @@ int prctl(int option, ...) noexcept {
   for (unsigned long& argument : arguments) argument = va_arg(list, unsigned long);
   va_end(list);
   static const auto real = next(&::prctl, "prctl");
-  if (option != PR_GET_TID_ADDRESS || has_tid_address) return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+  if (option != PR_GET_TID_ADDRESS || asked_tid_address == nullptr) return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+  ::close(::open(asked_tid_address, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   errno = EINVAL;
   return -1;
 }

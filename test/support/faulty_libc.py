@@ -28,10 +28,10 @@ def require() -> None:
         pytest.skip("a sanitizer's library wants to be the first one")
 
 
-def without_tid_address() -> dict[str, str]:
-    """The environment of processes on a kernel that does not tell where it clears a thread's id."""
+def without_tid_address(asked: Path) -> dict[str, str]:
+    """The environment of processes on a kernel that does not tell where it clears a thread's id; *asked* is made when one wanted to know."""
     require()
-    return {"LD_PRELOAD": str(LIBRARY), "PFAST_TEST_NO_TID_ADDRESS": "1"}
+    return {"LD_PRELOAD": str(LIBRARY), "PFAST_TEST_NO_TID_ADDRESS": str(asked)}
 
 
 class FaultyLibc:
