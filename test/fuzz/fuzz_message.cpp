@@ -68,8 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_all<ItemResult, WarningReport, Hello, RunRequest, CancelRequest, StatusRequest, ShutdownRequest, ResizeRequest, Welcome,
             PhaseEvent, PlanEvent, CollectedEvent, ProgressEvent, OutputEvent, FinishedEvent, ErrorEvent, StatusReply,
             ShutdownReply, BootRequest, BootReady, BootFailed, ForkRequest, Forked, ChildExited, Selected, Assign, SpawnWorker,
-            WorkerStarted, WorkerExited, WorkerBoot, ReportForward, EndRun, ControllerFinished, WorkerFinished, RefreshRequest, Refreshed,
-            HandOverRequest, HandedOver, ExplainRequest, Explanation, WatchRequest, WatchState>(
+            WorkerStarted, WorkerExited, WorkerBoot, ReportForward, Testcases, EndRun, ControllerFinished, WorkerFinished, RefreshRequest,
+            Refreshed, HandOverRequest, HandedOver, ExplainRequest, Explanation, WatchRequest, WatchState>(
       (*document).root());
   check_v1<v1::Command>(document->root(), [](const Value& value) { return v1::decode_command(value, k_most_bytes); });
   check_v1<v1::Answer>(document->root(), [](const Value& value) { return v1::decode_answer(value, k_most_bytes); });

@@ -61,6 +61,7 @@ void fields(auto& v, Message<ItemResult> auto& m) {
   v.field("worker", m.worker);
   v.field("attempt", m.attempt, 1u);
   v.bytes("opaque", m.opaque);
+  v.field("testcase", m.testcase);
   v.field("lost", m.lost);
   v.field("busy_s", m.busy_s);
   v.field("fixtures", m.fixtures);
@@ -510,6 +511,11 @@ void fields(auto& v, Message<ReportForward> auto& m) {
   v.field("worker", m.worker);
   v.bytes("opaque", m.opaque);
   v.field("lost", m.lost);
+}
+
+void fields(auto& v, Message<Testcases> auto& m) {
+  v.field("items", m.items);
+  v.field("texts", m.texts);
 }
 
 void fields(auto& v, Message<EndRun> auto& m) {

@@ -247,6 +247,7 @@ PF_MESSAGE(WorkerStarted);
 PF_MESSAGE(WorkerExited);
 PF_MESSAGE(WorkerBoot);
 PF_MESSAGE(ReportForward);
+PF_MESSAGE(Testcases);
 PF_MESSAGE(EndRun);
 PF_MESSAGE(ControllerFinished);
 PF_MESSAGE(WorkerFinished);

@@ -8,6 +8,7 @@ namespace pf::ctl {
 namespace {
 
 constexpr std::size_t k_named_not_run = 20;
+constexpr std::size_t k_testcases_bytes = 32u << 10;   // are sent together
 
 std::int64_t count_collect_errors(const core::Selected& selected) {
   return std::count_if(selected.collect_reports.begin(), selected.collect_reports.end(),
@@ -60,16 +61,33 @@ void RunState::deliver(core::ItemResult result, std::string worker) {
     return;
   }
   const bool has_report = is_final || !result.opaque.empty();
-  if (forwards_reports() && has_report && stage_ == Stage::running && !controller_gone_) {
-    core::ReportForward forward;
-    forward.item = result.item;
-    forward.worker = result.worker;
-    forward.opaque = setup_.options.full_report ? result.opaque : std::move(result.opaque);
-    forward.lost = result.lost;
-    effects_.to_controller(core::encode(forward));
-  }
+  if (forwards_reports() && has_report && stage_ == Stage::running && !controller_gone_) tell_controller(result);
+  result.testcase.clear();
   if (!setup_.options.full_report) result.opaque.clear();
   effects_.result_to_client(core::encode(result));
+}
+
+// Takes out of the result what the client does not get.
+void RunState::tell_controller(core::ItemResult& result) {
+  if (!result.testcase.empty()) {
+    testcases_bytes_ += result.testcase.size();
+    testcases_.items.push_back(result.item);
+    testcases_.texts.push_back(std::move(result.testcase));
+    if (testcases_bytes_ >= k_testcases_bytes) send_testcases();
+    return;
+  }
+  core::ReportForward forward;
+  forward.item = result.item;
+  forward.worker = result.worker;
+  forward.opaque = setup_.options.full_report ? result.opaque : std::move(result.opaque);
+  forward.lost = result.lost;
+  effects_.to_controller(core::encode(forward));
+}
+
+void RunState::send_testcases() {
+  if (testcases_.items.empty()) return;
+  effects_.to_controller(core::encode(std::exchange(testcases_, {})));
+  testcases_bytes_ = 0;
 }
 
 void RunState::send_measured() {

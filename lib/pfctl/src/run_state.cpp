@@ -176,6 +176,7 @@ void RunState::end_run(TimePoint now) {
   stage_since_ = now;
   if (cancel_ != Cancel::none) cancel_next_ = now + (cancel_ == Cancel::kill ? setup_.times.kill_grace : setup_.times.interrupt_grace);
   waits_for_teardown_ = false;   // of the workers; the session's end is another matter
+  send_testcases();
   core::EndRun end;
   end.failed = tally_.with_failure();
   end.passed = tally_.without_failure();

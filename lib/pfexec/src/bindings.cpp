@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "process_title.hpp"
 #include "python_adapter.hpp"
 #include "stat_recorder.hpp"
+#include "testcase.hpp"
 #include "worker.hpp"
 
 namespace py = pybind11;
@@ -144,10 +146,27 @@ void show_item(const py::handle& nodeid) {
 
 std::uint32_t start_item(std::uint32_t item, const py::handle& nodeid) {
   show_item(nodeid);
+  TestcaseWriter::instance().begin();
   return begin_item(item);
 }
 
+std::uint32_t start_try(double delay_s) {
+  TestcaseWriter::instance().begin();
+  return begin_try(delay_s);
+}
+
+void end_item() { finish_item(TestcaseWriter::instance().finish()); }
+
+void take_back_phase() {
+  TestcaseWriter::instance().spoil();
+  drop_phase();
+}
+
+// A report's url, what fixtures recorded (junit.py).
+bool has_more_for_junit(const py::handle& report) { return py::hasattr(report, "url") || py::hasattr(report, "pfast_junit"); }
+
 void add_report(core::PhaseReport phase, std::string opaque) {
+  TestcaseWriter::instance().spoil();
   if (opaque_reports() == 0) ReportPickler::instance().forget();   // later reports cannot be told by a first one that others wrote
   add_phase(std::move(phase), std::move(opaque));
 }
@@ -165,21 +184,27 @@ bool add_passed_report(const py::object& report, bool want_sections) {
   if (!plain_pass_from_python(report, want_sections, phase)) return false;
   auto opaque = ReportPickler::instance().next(report, opaque_reports() == 0);
   if (!opaque) return false;
+  if (TestcaseWriter& testcase = TestcaseWriter::instance(); testcase.enabled()) {
+    if (has_more_for_junit(report)) testcase.spoil();
+    else testcase.note(report, phase);
+  }
   add_phase(std::move(phase), std::move(*opaque));
   return true;
 }
 
 // As add_plain_report, for a run whose reports nobody reads but pytest's JUnit log: of this one it reads phase and duration. False too
-// when something is to be told besides: a report's url, what fixtures recorded (junit.py).
+// when something is to be told besides.
 bool add_junit_pass(const py::object& report, bool want_sections) {
   core::PhaseReport phase;
-  if (py::hasattr(report, "url") || py::hasattr(report, "pfast_junit") || !plain_pass_from_python(report, want_sections, phase)) return false;
+  if (has_more_for_junit(report) || !plain_pass_from_python(report, want_sections, phase)) return false;
   static core::PickleWriter& out = *new core::PickleWriter(4, core::PickleWriter::TextMemo::off);
   out.begin_tuple();
   out.str(phase.when);
   out.floating(phase.duration_s);
   out.end_tuple();
-  add_report(std::move(phase), out.finish());
+  TestcaseWriter::instance().note(report, phase);
+  ReportPickler::instance().forget();
+  add_phase(std::move(phase), out.finish());
   return true;
 }
 
@@ -241,12 +266,12 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
 
   module.def("claim", &claim);
   module.def("reserve", [] { return number_or_none(worker_reserve()); });
-  module.def("drop_phase", &drop_phase);
+  module.def("drop_phase", &take_back_phase);
   module.def("stopped", &run_stopped);
   module.def("stop", &stop_run);
   module.def("phase", [](std::uint32_t phase) { worker_phase(static_cast<core::ItemPhase>(phase)); });
   module.def("begin_item", &start_item);
-  module.def("begin_try", &begin_try);
+  module.def("begin_try", &start_try);
   module.def("add_plain_report", &add_plain_report);
   module.def("add_passed_report", &add_passed_report);
   module.def("add_junit_pass", &add_junit_pass);
@@ -258,7 +283,11 @@ PYBIND11_EMBEDDED_MODULE(_pfexec, module) {
   module.def("measure", [] { ProcessState::current().measures = true; });
   module.def("add_fixture", &report_fixture);
   module.def("add_profile", &add_profile);
-  module.def("finish_item", &finish_item);
+  module.def("finish_item", &end_item);
+  module.def("write_testcases", [](py::object example, const std::array<bool, 3>& counts) {
+    TestcaseWriter::instance().enable(std::move(example), counts);
+  });
+  module.def("testcases", [] { return testcases_to_python(take_testcases()); });
   module.def("warning", [](const py::dict& fields) { send_warning(warning_from_python(fields)); });
   module.def("worker_finished", &finish_worker);
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -55,6 +56,18 @@ Pool& pool() {
   for (const WorkerProcess& worker : pool().workers) ::kill(-worker.pid, SIGKILL);
   (void)kill_descendants();
   leave(1);
+}
+
+core::Testcases& testcases() {
+  static core::Testcases instance;
+  return instance;
+}
+
+void add_testcases(core::Testcases more) {
+  core::Testcases& all = testcases();
+  if (more.items.size() != more.texts.size()) daemon_gone();
+  all.items.insert(all.items.end(), more.items.begin(), more.items.end());
+  all.texts.insert(all.texts.end(), std::make_move_iterator(more.texts.begin()), std::make_move_iterator(more.texts.end()));
 }
 
 void send_to_daemon(std::string payload) {
@@ -145,6 +158,7 @@ std::optional<ControllerEvent> on_frame(core::ReceivedFrame frame) {
   if (type == core::SpawnWorker::k_type) on_spawn(decoded_or_leave<core::SpawnWorker>(root), std::move(frame.fds));
   if (type == core::ReportForward::k_type) return decoded_or_leave<core::ReportForward>(root);
   if (type == core::WarningReport::k_type) return decoded_or_leave<core::WarningReport>(root);
+  if (type == core::Testcases::k_type) add_testcases(decoded_or_leave<core::Testcases>(root));
   if (type == core::EndRun::k_type) return decoded_or_leave<core::EndRun>(root);
   return std::nullopt;
 }
@@ -294,6 +308,8 @@ void spawn_worker(WorkerProgram program) {
 }
 
 void tell_worker_exited(const core::WorkerExited& exited) { send_to_daemon(core::encode(exited)); }
+
+core::Testcases take_testcases() { return std::exchange(testcases(), {}); }
 
 std::int64_t worker_count() noexcept { return pool().count; }
 

@@ -37,6 +37,9 @@ using ControllerEvent = std::variant<WorkEvent, SpawnEvent, GoneEvent, core::Rep
 // nullopt when a Python signal handler wants to run (the caller calls PyErr_CheckSignals and waits again).
 [[nodiscard]] std::optional<ControllerEvent> controller_wait();
 
+// Testcases that the daemon has sent so far.
+[[nodiscard]] core::Testcases take_testcases();
+
 // Workers of this run, as the daemon decided; 1 before it did.
 [[nodiscard]] std::int64_t worker_count() noexcept;
 

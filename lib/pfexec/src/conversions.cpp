@@ -280,6 +280,12 @@ core::WarningReport warning_from_python(const py::dict& fields) {
   return warning;
 }
 
+py::list testcases_to_python(const core::Testcases& testcases) {
+  py::list out;
+  for (std::size_t i = 0; i < testcases.items.size(); ++i) out.append(py::make_tuple(testcases.items[i], testcases.texts[i]));
+  return out;
+}
+
 py::tuple event_to_python(const ControllerEvent& event) { return std::visit(EventToPython{}, event); }
 
 namespace {

@@ -26,6 +26,7 @@ namespace pf::exec {
 // ("work", slot, in_controller, opaque, workers) | ("spawn", slot)
 // | ("gone", (slot, pid, status, cause), stacks, [(title, text)], leftovers, bytes) | ("report", item, worker, [bytes], lost) | ("warning", bytes)
 // | ("end", [failed], [passed], reason, interrupted)
+[[nodiscard]] pybind11::list testcases_to_python(const core::Testcases& testcases);   // [(item, text)]
 [[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
 
 // A report that has nothing to tell but its outcome and times, taken without running any Python code. False: the report

@@ -115,12 +115,6 @@ bool put_fields(core::PickleWriter& out, PyObject* fields) {
   return true;
 }
 
-py::object fields_of(const py::handle& report) {
-  py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
-  if (!fields) PyErr_Clear();
-  return fields;
-}
-
 bool is_container(PyObject* value) { return PyDict_CheckExact(value) || PyTuple_CheckExact(value) || PyList_CheckExact(value); }
 
 Py_ssize_t size_of(PyObject* container) { return PyDict_CheckExact(container) ? PyDict_Size(container) : Py_SIZE(container); }
@@ -149,6 +143,17 @@ bool is_same(PyObject* one, PyObject* other) {
 }
 
 }  // namespace
+
+py::object report_fields(const py::handle& report) {
+  py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
+  if (!fields) PyErr_Clear();
+  return fields;
+}
+
+PyObject* report_nodeid(PyObject* fields) {
+  PyObject* const id = PyDict_GetItemString(fields, "_id");
+  return id != nullptr ? last_id().text_of(id) : PyDict_GetItemString(fields, "nodeid");
+}
 
 // ---------------------------------------------------------------- Likeness
 
@@ -218,12 +223,12 @@ ReportPickler& ReportPickler::instance() {
 }
 
 std::optional<std::string> ReportPickler::whole(const py::handle& report) {
-  const py::object fields = fields_of(report);
+  const py::object fields = report_fields(report);
   return fields ? pickle(fields.ptr()) : std::nullopt;
 }
 
 std::optional<std::string> ReportPickler::next(const py::handle& report, bool is_first) {
-  const py::object fields = fields_of(report);
+  const py::object fields = report_fields(report);
   if (!fields) return std::nullopt;
   std::array<PyObject*, 4> replaced{};
   if (!is_first && first_.matches(fields.ptr(), replaced)) return pickle_short(replaced);

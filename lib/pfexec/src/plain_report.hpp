@@ -13,6 +13,11 @@
 
 namespace pf::exec {
 
+// The report's __dict__; nothing when it has none.
+[[nodiscard]] pybind11::object report_fields(const pybind11::handle& report);
+// Its node id as a text, borrowed until the next call; null when there is none.
+[[nodiscard]] PyObject* report_nodeid(PyObject* fields);
+
 // What a report's fields looked like. Held are the objects themselves, which are immutable (containers but tuples of atoms are taken
 // apart), so that nothing that a plugin does to the report afterwards changes it.
 class Likeness {

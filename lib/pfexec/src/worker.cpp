@@ -151,7 +151,7 @@ void add_fixture(core::FixtureReport fixture) { current_item().fixtures.push_bac
 
 void add_profile(std::vector<std::string> lines) { current_item().profile = std::move(lines); }
 
-void finish_item() {
+void finish_item(std::string testcase) {
   Totals& all = totals();
   all.ended_s = monotonic_s();
   all.busy_s += all.ended_s - marks().item_s;
@@ -160,8 +160,10 @@ void finish_item() {
   ++all.ran;
   if (ProcessState::current().measures) current_item().busy_s = all.ended_s - marks().try_s;
   current_item().outcome = core::item_outcome(current_item().phases);
-  send_result_frame(core::encode(current_item()));
   ProcessState& state = ProcessState::current();
+  if (!testcase.empty() && !state.request.options.full_report) current_item().opaque.clear();
+  current_item().testcase = std::move(testcase);
+  send_result_frame(core::encode(current_item()));
   if (state.board != nullptr) state.board->board().finish_item(state.slot);
 }
 

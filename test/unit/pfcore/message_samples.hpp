@@ -42,6 +42,7 @@ inline core::ItemResult sample(core::ItemResult message) {
   setup.outcome = "passed";
   message.phases = {setup, sample_phase()};
   message.opaque = {k_bytes, ""};
+  message.testcase = "<testcase name=\"test_b\" />";
   message.lost = "worker 'gw1' crashed while running 'test_a.py::TestA::test_b[ü]'";
   message.busy_s = 0.75;
   message.fixtures = {{"database", "tests", "module", "postgres", 1.5}};
@@ -474,6 +475,12 @@ inline core::ReportForward sample(core::ReportForward message) {
   return message;
 }
 
+inline core::Testcases sample(core::Testcases message) {
+  message.items = {3, 70'000};
+  message.texts = {"<testcase name=\"test_a\" />", "<testcase name=\"test_b\" />"};
+  return message;
+}
+
 inline core::EndRun sample(core::EndRun message) {
   message.failed = {1, 70'000};
   message.passed = {0, 2, 3};
@@ -559,8 +566,8 @@ void for_every_message(Visit&& visit) {
        core::StatusReply{}, core::ShutdownReply{}, core::BootRequest{}, core::BootReady{}, core::BootFailed{}, core::LadderRequest{},
        core::LadderReady{}, core::CheckpointMade{}, core::ResumeRequest{}, core::Resumed{},
        core::ForkRequest{}, core::Forked{}, core::ChildExited{}, core::Selected{}, core::Assign{}, core::SpawnWorker{},
-       core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::EndRun{}, core::ControllerFinished{},
-       core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},
+       core::WorkerStarted{}, core::WorkerExited{}, core::WorkerBoot{}, core::ReportForward{}, core::Testcases{}, core::EndRun{},
+       core::ControllerFinished{}, core::WorkerFinished{}, core::RefreshRequest{}, core::Refreshed{}, core::HandOverRequest{}, core::HandedOver{},
        core::ExplainRequest{}, core::Explanation{}, core::WatchRequest{}, core::WatchState{});
 }
 

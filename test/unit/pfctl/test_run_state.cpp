@@ -552,23 +552,6 @@ TEST_SUITE("pfctl/run_state") {
     CHECK(scene.state.done());
   }
 
-  TEST_CASE("reports go to the controller only where its hooks want them, and to the client without their bytes") {
-    for (const bool wanted : {false, true}) {
-      RunSetup setup = Scene::setup(2);
-      setup.options.reporter = wanted ? "pytest" : "native";
-      Scene scene(std::move(setup));
-      scene.select(2);
-      scene.start_worker(0, 200);
-      core::ItemResult result = result_of(scene.claim(0));
-      result.opaque = {"blob"};
-      scene.state.on_result(0, result, scene.world.now);
-      const auto forwarded = all_of<core::ReportForward>(scene.world.controller);
-      CHECK(forwarded.size() == (wanted ? 1u : 0u));
-      if (wanted) CHECK(forwarded[0].opaque == core::OsStrings{"blob"});
-      CHECK(scene.world.told<core::ItemResult>()[0].opaque.empty());
-    }
-  }
-
   TEST_CASE("progress is told when something has changed, and at most ten times a second") {
     Scene scene(Scene::setup(2));
     scene.select(4);

@@ -73,6 +73,7 @@ struct ItemResult {
   std::string outcome;           // passed, failed, error, skipped, xfailed, xpassed (the predecessor's six words)
   std::vector<PhaseReport> phases;
   OsStrings opaque;              // serialised pytest reports (bytes), one per phase, only when asked for
+  std::string testcase;          // for the controller: what Testcases collects, instead of its reports
   std::string lost;              // non-empty: the worker was lost; "worker 'gw0' crashed while running '…'"
   double busy_s = 0;             // measured runs: wall time of the item's protocol, hooks between the phases included
   std::vector<FixtureReport> fixtures;   // what was set up for it, in a run that measures fixtures
@@ -423,6 +424,14 @@ struct ReportForward {
   std::string worker;
   OsStrings opaque;              // empty with `lost` set
   std::string lost;
+};
+
+// Results of which the controller's hooks need no report: what they make of them has been made by the workers. Any number of these
+// messages, the last one before EndRun.
+struct Testcases {
+  static constexpr std::string_view k_type = "testcases";
+  U32List items;                 // indices into Selected.nodeids, in the order of the results
+  std::vector<std::string> texts;   // per item its <testcase …/> of the file that --junitxml names
 };
 
 // All items are done or never will be. The controller brings the cache up to date, ends its session and leaves.

@@ -191,6 +191,8 @@ class RunState {
   // run_events.cpp
   void send_collected(const std::optional<core::RunBoard>& board);
   void deliver(core::ItemResult result, std::string worker);
+  void tell_controller(core::ItemResult& result);
+  void send_testcases();
   void send_finished(int code, TimePoint now);
   void refuse(std::string_view code, std::string message, std::string hint, std::int64_t exit_code);
   void send_measured();
@@ -235,6 +237,8 @@ class RunState {
   core::RunTally tally_;
   RunMeasurements measurements_;
   RunAccount account_;
+  core::Testcases testcases_;               // not sent so far
+  std::size_t testcases_bytes_ = 0;
   std::unordered_map<std::uint32_t, double> own_limits_s_;   // items with a limit of their own; 0 = none
   bool has_limits_ = false;
   std::optional<core::RunBoard> board_;

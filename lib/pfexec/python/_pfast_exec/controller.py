@@ -71,7 +71,7 @@ class Controller:
         self._color = text_options.wants_color(config, request)
         self.renderer = reports.Renderer(config, self._color, request["terminal"]["columns"])
         self._ran_items = False
-        #: The reports' only reader is pytest's JUnit log: of what passed it need not be told all.
+        #: The reports' only reader here is pytest's JUnit log: of what passed it need not be told all.
         self.only_junit = False
         self._junit: junit.ControllerPart | None = None
         self._republishing = False
@@ -251,7 +251,7 @@ class Controller:
     def _wants_reports(self) -> bool:
         hooks = self.config.hook.pytest_runtest_logreport.get_hookimpls()
         readers = [impl.plugin for impl in hooks if type(impl.plugin).__name__ not in _KNOWN_REPORT_READERS]
-        self.only_junit = self.native and not self.request["options"]["full_report"] and all(map(junit.is_log, readers))
+        self.only_junit = self.native and all(map(junit.is_log, readers))
         return bool(readers) or self._counts_warnings()
 
     def _counts_warnings(self) -> bool:
@@ -263,7 +263,7 @@ class Controller:
     def _run_with_daemon(self, session: Any) -> None:
         log = junit.find(self.config)
         if log is not None:
-            self._junit = junit.ControllerPart(log)
+            self._junit = junit.ControllerPart(self.config, log)
         if self.request["options"]["workers"] != 1 and len(self.items) > 1:
             worker.prepare_basetemp(self.config)
         if self._way_of_workers != "fork":
@@ -410,8 +410,6 @@ class Controller:
         grace_ms = _LEFTOVER_GRACE_MS if self._ran_items else 0
         leaks.warn(self.config, self.items, "the run", _pfexec.kill_descendants(grace_ms))
         self._update_last_failed(failed, passed)
-        if self._junit is not None:
-            self._junit.finish()
         session.testsfailed = max(session.testsfailed, len(failed))
         if interrupted:
             self._interruption = interruption.RemoteTrace(reason, place)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import groupby
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+import _pfexec
+
 #: What a worker adds to a report: attributes of its testcase, and properties of the suite. _pfexec.add_junit_pass looks for it.
 _EXTRA = "pfast_junit"
+
+_PHASES = ("setup", "call", "teardown")
 
 
 def find(config: Any) -> Any:
@@ -28,6 +36,40 @@ def is_log(plugin: Any) -> bool:
 def writes_output(log: Any) -> bool:
     """Does a passing test's captured output belong in the file?"""
     return log is not None and log.logging != "no" and bool(log.log_passing_tests)
+
+
+def write_testcases(log: Any) -> None:
+    """From now on an item of this worker that passed, and of which there is nothing else to tell, is sent as its testcase."""
+    if not WrittenTestcases.can_be_written():
+        return
+    _pfexec.write_testcases(partial(example, log), [log.report_duration in ("total", when) for when in _PHASES])
+
+
+def example(log: Any, report: Any, name: str, line: str) -> list[tuple[str, str]] | None:
+    """
+    What pytest writes of the item of *report*, if it passed: [(text, what stands behind it)], the latter "name", "line" or "time" (those
+    of an item, *name* and *line* of this one), or "" at the end. None when they are not found in it.
+    """
+    scratch = copy.copy(log)
+    scratch.node_reporters, scratch.node_reporters_ordered = {}, []
+    scratch.stats = dict(log.stats)
+    for when in _PHASES:
+        scratch.pytest_runtest_logreport(PassedPhase(report, when, 0.0))
+    [testcase] = scratch.node_reporters_ordered
+    text = ElementTree.tostring(testcase.to_xml(), encoding="unicode")
+    places = []
+    for key, value in (("name", name), ("line", line), ("time", "0.000")):
+        before, found, _ = text.partition(f' {key}="{value}"')
+        if found:
+            begin = len(before) + len(f' {key}="')
+            places.append((begin, begin + len(value), key))
+        elif key != "line":
+            return None
+    pieces, done = [], 0
+    for begin, end, key in sorted(places):
+        pieces.append((text[done:begin], key))
+        done = end
+    return [*pieces, (text[done:], "")]
 
 
 class WorkerPart:
@@ -62,13 +104,42 @@ class PassedPhase(pytest.TestReport):
         )
 
 
+class _Verbatim(str):
+    """Is written to XML as it is: ElementTree asks a text for what it would have to escape."""
+
+    def __contains__(self, part: object) -> bool:
+        return False
+
+
+class WrittenTestcases:
+    """Among the log's testcases: some that workers have written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def to_xml(self) -> Any:
+        element = ElementTree.Element(None)  # type: ignore[arg-type]  # no element of its own, only its text
+        element.text = _Verbatim(self._text)
+        return element
+
+    @classmethod
+    def can_be_written(cls) -> bool:
+        suite = ElementTree.Element("a")
+        suite.append(cls("<b />").to_xml())
+        return ElementTree.tostring(suite, encoding="unicode") == "<a><b /></a>"
+
+
 class ControllerPart:
     """Tells the log what the workers' reports carry, and puts its testcases into the order of the items."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, config: Any, log: Any) -> None:
         self.log = log
+        self._collectors = len(log.node_reporters_ordered)
         self._before = 0
         self._places: dict[int, int] = {}
+        for hook in config.hook.pytest_sessionfinish.get_hookimpls():
+            if hook.plugin is log:
+                hook.function = partial(self._finish_session, hook.function)
         self._suite: list[tuple[int, str, bool, tuple[str, str]]] = []
 
     def begin(self, item: int, worker: str, reports: Iterable[Any]) -> None:
@@ -85,18 +156,28 @@ class ControllerPart:
         for reporter in self.log.node_reporters_ordered[self._before :]:
             self._places[id(reporter)] = item
 
-    def finish(self) -> None:
-        testcases = self.log.node_reporters_ordered
-        # A try whose worker was lost after it: the next one was told by another worker.
-        testcases[:] = [one for one in testcases if id(one) not in self._places or getattr(one, "attrs", True)]
-        if any(id(one) in self._places for one in testcases):
-            first = next(place for place, one in enumerate(testcases) if id(one) in self._places)
-            last = max(self._places.values()) + 1
-            # Collectors come first, an internal error last.
-            order = {id(one): -1 if place < first else last for place, one in enumerate(testcases)}
-            order.update(self._places)
-            testcases.sort(key=lambda one: order[id(one)])
+    def _finish_session(self, write_file: Any) -> None:
+        self._put_in_order()
         self.log.global_properties += self._properties_of_suite()
+        write_file()
+
+    def _put_in_order(self) -> None:
+        told = self.log.node_reporters_ordered
+        written = _pfexec.testcases()
+        self.log.stats["passed"] += len(written)
+        last = max([*self._places.values(), *(item for item, _ in written), 0]) + 1
+        ordered: list[tuple[int, Any]] = list(written)
+        for place, one in enumerate(told):
+            item = self._places.get(id(one))
+            # Collectors come first, an internal error last.
+            if item is None:
+                ordered.append((-1 if place < self._collectors else last, one))
+            elif getattr(one, "attrs", True):  # else a try whose worker was lost after it: the next one was told by another worker
+                ordered.append((item, one))
+        ordered.sort(key=lambda entry: entry[0])
+        told[:] = []
+        for is_text, group in groupby((one for _, one in ordered), lambda one: isinstance(one, str)):
+            told += [WrittenTestcases("".join(group))] if is_text else group
 
     def _properties_of_suite(self) -> list[tuple[str, str]]:
         # A session fixture is set up once in each worker; one process would have recorded what it records once.

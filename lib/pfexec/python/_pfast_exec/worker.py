@@ -54,10 +54,12 @@ class ItemRunner:
         self._failed_subtests = reports.failed_subtests(session.config)
         log = junit.find(session.config) if opaque else None
         self._junit = junit.WorkerPart(log) if log is not None else None
-        self._only_junit = opaque and controller.only_junit
+        self._told_shortly = opaque and controller.only_junit and not controller.request["options"]["full_report"]
         self._serializes_as_usual = opaque and report_wire.serializes_as_usual(session.config)
-        self._pickles_passed = self._serializes_as_usual and not self._only_junit
+        self._pickles_passed = self._serializes_as_usual and not self._told_shortly
         self._wants_sections = controller.renderer.wants_pass_sections or junit.writes_output(log)
+        if log is not None and controller.only_junit:
+            junit.write_testcases(log)
         measure.install(session.config, controller.request["options"]["measure"])
 
     # -- called by RunHooks ------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ class ItemRunner:
         """Most reports of most runs, in one call; False for all others."""
         if described is not None or type(report) is not pytest.TestReport:
             return False
-        if self._only_junit:
+        if self._told_shortly:
             return bool(_pfexec.add_junit_pass(report, self._wants_sections or with_output))
         return self._pickles_passed and not captured and bool(_pfexec.add_passed_report(report, self._wants_sections or with_output))
 
