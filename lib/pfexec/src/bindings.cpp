@@ -8,7 +8,9 @@
 
 #include <array>
 #include <cstdio>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <pfcore/stack_signal.hpp>
@@ -150,23 +152,42 @@ std::uint32_t start_item(std::uint32_t item, const py::handle& nodeid) {
   return begin_item(item);
 }
 
+// Of a report that passed, what pytest's JUnit log reads: phase and duration.
+std::string junit_pass(std::string_view when, double duration_s) {
+  static core::PickleWriter& out = *new core::PickleWriter(4, core::PickleWriter::TextMemo::off);
+  out.begin_tuple();
+  out.str(when);
+  out.floating(duration_s);
+  out.end_tuple();
+  return out.finish();
+}
+
+// What was noted for a testcase that there will not be. Reports that were pickled already are owed nothing.
+void give_up_testcase() {
+  const std::span<const double> noted = TestcaseWriter::instance().spoil();
+  if (opaque_reports() > 0) return;
+  for (std::size_t i = 0; i < noted.size(); ++i) add_opaque(junit_pass(TestcaseWriter::k_phases[i], noted[i]));
+}
+
 std::uint32_t start_try(double delay_s) {
+  give_up_testcase();
   TestcaseWriter::instance().begin();
   return begin_try(delay_s);
 }
 
-void end_item() { finish_item(TestcaseWriter::instance().finish()); }
+void end_item() {
+  std::string testcase = TestcaseWriter::instance().finish();
+  if (testcase.empty()) give_up_testcase();
+  finish_item(std::move(testcase));
+}
 
 void take_back_phase() {
-  TestcaseWriter::instance().spoil();
+  give_up_testcase();
   drop_phase();
 }
 
-// A report's url, what fixtures recorded (junit.py).
-bool has_more_for_junit(const py::handle& report) { return py::hasattr(report, "url") || py::hasattr(report, "pfast_junit"); }
-
 void add_report(core::PhaseReport phase, std::string opaque) {
-  TestcaseWriter::instance().spoil();
+  give_up_testcase();
   if (opaque_reports() == 0) ReportPickler::instance().forget();   // later reports cannot be told by a first one that others wrote
   add_phase(std::move(phase), std::move(opaque));
 }
@@ -184,27 +205,22 @@ bool add_passed_report(const py::object& report, bool want_sections) {
   if (!plain_pass_from_python(report, want_sections, phase)) return false;
   auto opaque = ReportPickler::instance().next(report, opaque_reports() == 0);
   if (!opaque) return false;
-  if (TestcaseWriter& testcase = TestcaseWriter::instance(); testcase.enabled()) {
-    if (has_more_for_junit(report)) testcase.spoil();
-    else testcase.note(report, phase);
-  }
+  if (TestcaseWriter& testcase = TestcaseWriter::instance(); testcase.enabled() && !testcase.note(report, phase)) give_up_testcase();
   add_phase(std::move(phase), std::move(*opaque));
   return true;
 }
 
-// As add_plain_report, for a run whose reports nobody reads but pytest's JUnit log: of this one it reads phase and duration. False too
-// when something is to be told besides.
+// As add_plain_report, for a run whose reports nobody reads but pytest's JUnit log. False too when something is to be told besides.
 bool add_junit_pass(const py::object& report, bool want_sections) {
   core::PhaseReport phase;
-  if (has_more_for_junit(report) || !plain_pass_from_python(report, want_sections, phase)) return false;
-  static core::PickleWriter& out = *new core::PickleWriter(4, core::PickleWriter::TextMemo::off);
-  out.begin_tuple();
-  out.str(phase.when);
-  out.floating(phase.duration_s);
-  out.end_tuple();
-  TestcaseWriter::instance().note(report, phase);
-  ReportPickler::instance().forget();
-  add_phase(std::move(phase), out.finish());
+  if (!plain_pass_from_python(report, want_sections, phase)) return false;
+  if (TestcaseWriter::instance().note(report, phase)) {
+    add_phase(std::move(phase), {});
+    return true;
+  }
+  if (TestcaseWriter::has_more(report)) return false;
+  std::string opaque = junit_pass(phase.when, phase.duration_s);
+  add_report(std::move(phase), std::move(opaque));
   return true;
 }
 

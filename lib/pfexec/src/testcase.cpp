@@ -1,7 +1,10 @@
 #include "testcase.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "plain_report.hpp"
@@ -11,7 +14,17 @@ namespace py = pybind11;
 namespace pf::exec {
 namespace {
 
-constexpr std::array<std::string_view, 3> k_phases = {"setup", "call", "teardown"};
+// Of a report's fields; never freed: the interpreter may be gone when statics are.
+struct Names {
+  PyObject* const location = PyUnicode_InternFromString("location");
+  PyObject* const url = PyUnicode_InternFromString("url");
+  PyObject* const recorded = PyUnicode_InternFromString("pfast_junit");
+};
+
+const Names& names() {
+  static const Names* const instance = new Names;
+  return *instance;
+}
 
 // Nothing in it that XML, or pytest, would write in another way.
 bool is_verbatim(std::string_view text) {
@@ -58,17 +71,27 @@ TestcaseWriter& TestcaseWriter::instance() {
   return *writer;
 }
 
+bool TestcaseWriter::has_more(const py::handle& report) {
+  const py::object fields = report_fields(report);
+  return !fields || PyDict_GetItem(fields.ptr(), names().url) != nullptr || PyDict_GetItem(fields.ptr(), names().recorded) != nullptr;
+}
+
 void TestcaseWriter::enable(py::object example, const std::array<bool, 3>& counts) {
   example_ = std::move(example);
   counts_ = counts;
 }
 
-void TestcaseWriter::note(const py::handle& report, const core::PhaseReport& phase) {
-  if (!example_ || next_ >= k_phases.size() || phase.when != k_phases[next_]) return spoil();
-  if (next_ == 0) seconds_ = 0;
-  if (counts_[next_]) seconds_ += phase.duration_s;
+bool TestcaseWriter::note(const py::handle& report, const core::PhaseReport& phase) {
+  if (!example_ || next_ >= k_phases.size() || phase.when != k_phases[next_] || has_more(report)) return false;
+  seconds_[next_] = phase.duration_s;
+  if (next_ + 1 == k_phases.size() && !put(report)) return false;
   ++next_;
-  if (next_ == k_phases.size() && !put(report)) spoil();
+  return true;
+}
+
+std::span<const double> TestcaseWriter::spoil() {
+  const std::size_t noted = std::exchange(next_, k_spoilt);
+  return noted == k_spoilt ? std::span<const double>() : std::span<const double>(seconds_).first(noted);
 }
 
 std::string TestcaseWriter::finish() { return next_ == k_phases.size() ? std::exchange(text_, {}) : std::string(); }
@@ -77,22 +100,24 @@ bool TestcaseWriter::put(const py::handle& report) {
   const py::object fields = report_fields(report);
   if (!fields) return false;
   const std::string_view nodeid = utf8_of(report_nodeid(fields.ptr()));
-  const auto location = location_of(PyDict_GetItemString(fields.ptr(), "location"));
+  const auto location = location_of(PyDict_GetItem(fields.ptr(), names().location));
   const std::size_t begin = name_place(nodeid);
   if (begin == 0 || !location || !is_verbatim(nodeid.substr(begin))) return false;
   std::string key(nodeid.substr(0, begin));
   key.append(1, '\0').append(location->file).append(1, location->line.empty() ? '\0' : '\1');
   const Template& pieces = template_of(report, std::move(key), nodeid.substr(begin), location->line);
   if (!pieces) return false;
+  double took_s = 0;             // added up in pytest's order
+  for (std::size_t i = 0; i < k_phases.size(); ++i) took_s += counts_[i] ? seconds_[i] : 0;
   char seconds[64];
-  const int digits = std::snprintf(seconds, sizeof seconds, "%.3f", seconds_);
-  if (digits < 0 || static_cast<std::size_t>(digits) >= sizeof seconds) return false;
+  const auto [end, error] = std::to_chars(std::begin(seconds), std::end(seconds), took_s, std::chars_format::fixed, 3);
+  if (error != std::errc() || !std::isfinite(took_s)) return false;
   text_.clear();
   for (const Piece& piece : *pieces) {
     text_ += piece.text;
     if (piece.behind == Slot::name) text_ += nodeid.substr(begin);
     else if (piece.behind == Slot::line) text_ += location->line;
-    else if (piece.behind == Slot::time) text_.append(seconds, static_cast<std::size_t>(digits));
+    else if (piece.behind == Slot::time) text_.append(std::begin(seconds), end);
   }
   return true;
 }

@@ -139,6 +139,8 @@ void add_phase(core::PhaseReport phase, std::string opaque) {
   if (!opaque.empty()) current_item().opaque.push_back(std::move(opaque));
 }
 
+void add_opaque(std::string opaque) { current_item().opaque.push_back(std::move(opaque)); }
+
 std::size_t opaque_reports() noexcept { return current_item().opaque.size(); }
 
 void drop_phase() {
@@ -161,7 +163,6 @@ void finish_item(std::string testcase) {
   if (ProcessState::current().measures) current_item().busy_s = all.ended_s - marks().try_s;
   current_item().outcome = core::item_outcome(current_item().phases);
   ProcessState& state = ProcessState::current();
-  if (!testcase.empty() && !state.request.options.full_report) current_item().opaque.clear();
   current_item().testcase = std::move(testcase);
   send_result_frame(core::encode(current_item()));
   if (state.board != nullptr) state.board->board().finish_item(state.slot);

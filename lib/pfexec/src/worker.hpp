@@ -35,8 +35,9 @@ void add_fixture(core::FixtureReport fixture);
 void add_profile(std::vector<std::string> lines);
 // Takes back the phase that was added last.
 void drop_phase();
-// Sends what begin_item began, with its `testcase` for the controller, or none: then no serialised reports but those that the client
-// wants. A daemon that is gone ends the process.
+// A serialised report, of phases that were added without theirs.
+void add_opaque(std::string opaque);
+// Sends what begin_item began, with its `testcase` for the controller, if there is one. A daemon that is gone ends the process.
 void finish_item(std::string testcase = {});
 
 void send_warning(const core::WarningReport& warning);

@@ -81,6 +81,8 @@ class WorkerPart:
 
     def note(self, report: Any) -> None:
         """Before *report* is serialised."""
+        if len(self._log.global_properties) == self._told and not self._log.node_reporters:
+            return
         new = self._log.global_properties[self._told :]
         self._told += len(new)
         attributes = self._attributes(report) if report.when == "teardown" else {}
@@ -88,8 +90,6 @@ class WorkerPart:
             setattr(report, _EXTRA, {"attributes": attributes, "suite": new})
 
     def _attributes(self, report: Any) -> dict[str, str]:
-        if not self._log.node_reporters:
-            return {}
         reporter = self._log.node_reporters.get((getattr(report, "id", report.nodeid), None))
         return dict(reporter.attrs) if reporter is not None else {}
 
