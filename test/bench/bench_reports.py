@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -40,9 +41,15 @@ def write_suite(folder: Path, tests: int, a_file: int = 100) -> None:
         (folder / f"test_{number // a_file:04}.py").write_text("\n".join(lines))
 
 
-def process_seconds(pid: int, with_children: bool) -> float:
+def process_seconds(pid: int) -> float:
+    """Processor seconds of a process, by its clock: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def seconds_of_children(pid: int) -> float:
+    """Processor seconds of those that it has waited for, and of theirs."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(fields[index]) for index in ((11, 12, 13, 14) if with_children else (11, 12))) / TICKS
+    return (int(fields[13]) + int(fields[14])) / TICKS
 
 
 def children_of(pid: int) -> list[str]:
@@ -74,21 +81,21 @@ class Bench:
         }
         write_suite(self.project, arguments.tests)
 
-    def _daemon_seconds(self) -> float:
-        """Of daemon and forkservers, with every process of runs that are over."""
+    def daemon_seconds(self) -> tuple[float, float]:
+        """Of the daemon, and of forkservers with every process of runs that are over."""
         text = subprocess.run([self.pfast, "status", "--json"], cwd=self.project, env=self.env, capture_output=True).stdout
         if not text:
-            return 0.0
+            return 0.0, 0.0
         status = json.loads(text)
         forkservers = [generation["pid"] for generation in status["generations"]]
         # A controller's seconds are its forkserver's once it is reaped: then the spare child is alone.
         end = time.monotonic() + 20
         while any(len(children_of(pid)) > 1 for pid in forkservers) and time.monotonic() < end:
             time.sleep(0.01)
-        return process_seconds(status["daemon"]["pid"], False) + sum(process_seconds(pid, True) for pid in forkservers)
+        return process_seconds(status["daemon"]["pid"]), sum(process_seconds(pid) + seconds_of_children(pid) for pid in forkservers)
 
     def measure(self, one: Contender, metronome: Metronome) -> None:
-        others = self._daemon_seconds()
+        others = sum(self.daemon_seconds())
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
         self.run(one)
@@ -96,7 +103,7 @@ class Bench:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         client = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         one.seconds.append(ended - started)
-        one.processor_s.append(client + self._daemon_seconds() - others)
+        one.processor_s.append(client + sum(self.daemon_seconds()) - others)
         one.beats.append(one.processor_s[-1] / metronome.beat_s(started, ended))
 
     def run(self, one: Contender) -> None:
@@ -108,12 +115,15 @@ class Bench:
         subprocess.run([self.pfast, "stop"], cwd=self.project, env=self.env, capture_output=True, timeout=60)
 
 
+def with_interval(shares: list[float], digits: int = 1) -> str:
+    """Mean in percent, and half the width of its 95 % interval."""
+    half = 1.96 * statistics.stdev(shares) / len(shares) ** 0.5 if len(shares) > 1 else math.inf
+    return f"{statistics.mean(shares):+.{digits}%} ± {half:.{digits}%}"
+
+
 def over(figures: list[float], base: list[float]) -> str:
-    """Mean of the paired ratios, and half the width of its 95 % interval."""
-    ratios = [a / b for a, b in zip(figures, base)]
-    if figures is base or len(ratios) < 2:
-        return ""
-    return f"{statistics.mean(ratios) - 1:+.1%} ± {1.96 * statistics.stdev(ratios) / len(ratios) ** 0.5:.1%}"
+    """Of the paired ratios."""
+    return "" if figures is base else with_interval([a / b - 1 for a, b in zip(figures, base)])
 
 
 def table(contenders: list[Contender], bases: dict[str, Contender], tests: int) -> None:
