@@ -144,6 +144,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tests", type=int, default=10_000)
     parser.add_argument("--workers", default="2")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="e.g. '--events --full-report'; more than once")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="pf-", dir="/tmp") as folder:  # short: a socket's name has 108 bytes
         scratch = Path(folder)
@@ -158,6 +159,10 @@ def main(argv: list[str]) -> int:
             Contender("--junitxml", [*run, *junit]),
             Contender("all of them", [*run, *events, "--dump", str(scratch / "dump.json"), "--full-report", *junit]),
         ]
+        if unknown := set(arguments.only) - {one.name for one in contenders}:
+            parser.error(f"--only: {sorted(unknown)}: there are {[one.name for one in contenders]}")
+        if arguments.only:
+            contenders = [one for one in contenders if one.name in arguments.only]
         try:
             bench.measured(run)
             for _ in range(arguments.rounds):

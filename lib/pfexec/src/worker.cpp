@@ -15,6 +15,17 @@ core::ItemResult& current_item() {
   return item;
 }
 
+// An item, or the next try of it, begins. The lists keep their memory.
+void renew(core::ItemResult& result, std::uint32_t item) {
+  core::ItemResult fresh;
+  fresh.phases = std::move(result.phases);
+  fresh.phases.clear();
+  fresh.opaque = std::move(result.opaque);
+  fresh.opaque.clear();
+  fresh.item = item;
+  result = std::move(fresh);
+}
+
 struct Totals {
   std::int64_t ran = 0;
   double busy_s = 0;
@@ -96,8 +107,7 @@ void worker_phase(core::ItemPhase phase) noexcept {
 
 std::uint32_t begin_item(std::uint32_t item) {
   const ProcessState& state = ProcessState::current();
-  current_item() = core::ItemResult{};
-  current_item().item = item;
+  renew(current_item(), item);
   ProcessState::current().last_words.note_sections({});
   // Without a board nothing outlives a try but this process.
   if (state.board != nullptr) current_item().attempt = std::max(state.board->board().tries(item), 1u);
@@ -122,9 +132,7 @@ std::uint32_t begin_try(double delay_s) {
   marks().try_s = monotonic_s();
   const std::uint32_t next = item.attempt + 1;
   ProcessState& state = ProcessState::current();
-  const std::uint32_t number = item.item;
-  item = core::ItemResult{};
-  item.item = number;
+  renew(item, item.item);
   item.attempt = next;
   if (state.board != nullptr) item.attempt = state.board->board().begin_try(state.slot, monotonic_ns() + static_cast<std::uint64_t>(delay_s * 1e9));
   return item.attempt;
