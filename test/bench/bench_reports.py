@@ -4,9 +4,9 @@
     python3 test/bench/bench_reports.py --tests 10000 --workers 2 --rounds 9
 
 Paired: each round runs every command once, every second round from the last to the first, so that a machine that gets slower favours
-none. Three figures a command: seconds by the clock; processor seconds of client, daemon, forkserver, controller and workers together,
-which a busy machine disturbs less; and those in beats of a metronome (metronome.py), which a machine that is slow for seconds at a time
-disturbs less still. A command without reports runs a second time as "(again)": what it "costs" is the noise.
+none. Two figures a command, seconds by the clock, and processor seconds of client, daemon, forkserver, controller and workers together;
+and both once more in beats of a metronome (metronome.py), which a machine that is slow for seconds at a time disturbs less. A command
+without reports runs a second time as "(again)": what it "costs" is the noise.
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class Contender:
     command: list[str]
     seconds: list[float] = field(default_factory=list)
     processor_s: list[float] = field(default_factory=list)
-    beats: list[float] = field(default_factory=list)
+    beat_s: list[float] = field(default_factory=list)
+
+    def in_beats(self, seconds: list[float]) -> list[float]:
+        return [one / beat for one, beat in zip(seconds, self.beat_s)]
 
 
 class Bench:
@@ -104,7 +107,7 @@ class Bench:
         client = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         one.seconds.append(ended - started)
         one.processor_s.append(client + sum(self.daemon_seconds()) - others)
-        one.beats.append(one.processor_s[-1] / metronome.beat_s(started, ended))
+        one.beat_s.append(metronome.beat_s(started, ended))
 
     def run(self, one: Contender) -> None:
         done = subprocess.run(one.command, cwd=self.project, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
@@ -123,19 +126,19 @@ def with_interval(shares: list[float], digits: int = 1) -> str:
 
 def over(figures: list[float], base: list[float]) -> str:
     """Of the paired ratios."""
-    return "" if figures is base else with_interval([a / b - 1 for a, b in zip(figures, base)])
+    return "" if figures == base else with_interval([a / b - 1 for a, b in zip(figures, base)])
 
 
 def table(contenders: list[Contender], bases: dict[str, Contender], tests: int) -> None:
     print(f"{tests} trivial tests, {len(contenders[0].seconds)} rounds, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<30}{'median s':>10}{'over base':>18}{'processor s':>13}{'over base':>18}{'in beats':>11}{'over base':>18}")
+    print(f"{'':<30}{'median s':>10}{'over base':>18}{'in beats':>18}{'processor s':>13}{'over base':>18}{'in beats':>18}")
     for one in contenders:
         base = bases[one.name]
-        print(
-            f"{one.name:<30}{statistics.median(one.seconds):>10.3f}{over(one.seconds, base.seconds):>18}"
-            f"{statistics.median(one.processor_s):>13.3f}{over(one.processor_s, base.processor_s):>18}"
-            f"{statistics.median(one.beats):>11.0f}{over(one.beats, base.beats):>18}"
-        )
+        columns = [
+            f"{statistics.median(ours):>{width}.3f}{over(ours, theirs):>18}{over(one.in_beats(ours), base.in_beats(theirs)):>18}"
+            for ours, theirs, width in ((one.seconds, base.seconds, 10), (one.processor_s, base.processor_s, 13))
+        ]
+        print(f"{one.name:<30}" + "".join(columns))
 
 
 def main(argv: list[str]) -> int:

@@ -178,6 +178,34 @@ def test_a_reader_of_reports_sees_all_of_them(case: Case) -> None:
     assert difference(case.project / "plain.xml", case.project / "pfast.xml") == ""
 
 
+def test_a_log_that_a_conftest_has_changed(case: Case) -> None:
+    """Each testcase may have something of its own."""
+    case.write(
+        {
+            "conftest.py": COUNTS_TOLD
+            + """
+    import functools
+    from _pytest import junitxml
+
+    def numbered(to_xml):
+        @functools.wraps(to_xml)
+        def with_number(self):
+            testcase = to_xml(self)
+            testcase.set("number", str(self.id)[-1])
+            return testcase
+        return with_number
+
+    junitxml._NodeReporter.to_xml = numbered(junitxml._NodeReporter.to_xml)
+""",
+            "test_a.py": "def test_1(): pass\ndef test_2(): pass\n",
+        }
+    )
+    case.plain("--junitxml=plain.xml")
+    assert 'number="2"' in (case.project / "plain.xml").read_text()
+    case.run("-n", "1", "--junitxml=pfast.xml")
+    assert difference(case.project / "plain.xml", case.project / "pfast.xml") == ""
+
+
 def test_a_file_that_cannot_be_read_again(case: Case, tmp_path: Path) -> None:
     """A terminal, a pipe: what is written there is whole at once."""
     case.write({"test_a.py": "def test_a(): pass\ndef test_b(): pass\n"})

@@ -40,9 +40,18 @@ def writes_output(log: Any) -> bool:
 
 def write_testcases(log: Any) -> None:
     """From now on an item of this worker that passed, and of which there is nothing else to tell, is sent as its testcase."""
-    if not WrittenTestcases.can_be_written():
+    if not WrittenTestcases.can_be_written() or not _is_unchanged(log):
         return
     _pfexec.write_testcases(partial(example, log), [log.report_duration in ("total", when) for when in _PHASES])
+
+
+def _is_unchanged(log: Any) -> bool:
+    """Whoever has replaced parts of pytest's log may give each testcase something of its own."""
+    from _pytest import junitxml
+
+    parts = [*vars(log).values(), *vars(type(log)).values(), *vars(junitxml._NodeReporter).values()]
+    parts += [junitxml.mangle_test_address, junitxml.bin_xml_escape]
+    return all(getattr(part, "__globals__", None) is vars(junitxml) for part in parts if callable(part))
 
 
 def example(log: Any, report: Any, name: str, line: str) -> list[tuple[str, str]] | None:
