@@ -74,7 +74,8 @@ def example(log: Any, report: Any, name: str, line: str) -> list[tuple[str, str]
             places.append((begin, begin + len(value), key))
         elif key != "line":
             return None
-    pieces, done = [], 0
+    pieces: list[tuple[str, str]] = []
+    done = 0
     for begin, end, key in sorted(places):
         pieces.append((text[done:begin], key))
         done = end
