@@ -29,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench_reports import ROOT, Bench, with_interval  # noqa: E402
+from bench_reports import Bench, options, with_interval  # noqa: E402
 
 #: In the suite's folder. Of every process: its processor seconds, and a worker's time with and without.
 CONFTEST = '''
@@ -138,13 +138,8 @@ def measure_round(bench: PartsBench, base: list[str], contenders: list[Contender
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pfast", type=Path, default=ROOT / "build" / "frontends" / "cli" / "pfast")
-    parser.add_argument("--python", default=sys.executable, help="interpreter that pfast was built for, of an environment with pytest")
-    parser.add_argument("--tests", type=int, default=10_000)
-    parser.add_argument("--workers", default="2")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="e.g. '--events --full-report'; more than once")
+    parser = options(__doc__)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="e.g. 'pfast --events'; more than once")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="pf-", dir="/tmp") as folder:  # short: a socket's name has 108 bytes
         scratch = Path(folder)
@@ -153,10 +148,10 @@ def main(argv: list[str]) -> int:
         events, junit = ["--events", str(scratch / "events.jsonl")], [f"--junitxml={scratch / 'out.xml'}"]
         contenders = [
             Contender("pfast", run),
-            Contender("--events", [*run, *events]),
-            Contender("--events --dump", [*run, *events, "--dump", str(scratch / "dump.json")]),
-            Contender("--events --full-report", [*run, *events, "--full-report"]),
-            Contender("--junitxml", [*run, *junit]),
+            Contender("pfast --events", [*run, *events]),
+            Contender("pfast --events --dump", [*run, *events, "--dump", str(scratch / "dump.json")]),
+            Contender("pfast --events --full-report", [*run, *events, "--full-report"]),
+            Contender("pfast --junitxml", [*run, *junit]),
             Contender("all of them", [*run, *events, "--dump", str(scratch / "dump.json"), "--full-report", *junit]),
         ]
         if unknown := set(arguments.only) - {one.name for one in contenders}:
@@ -170,10 +165,10 @@ def main(argv: list[str]) -> int:
         finally:
             bench.stop()
     print(f"{arguments.tests} trivial tests, {arguments.rounds} rounds, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<24}" + "".join(f"{part:>18}" for part in (*PARTS, "sum")))
+    print(f"{'':<30}" + "".join(f"{part:>18}" for part in (*PARTS, "sum")))
     for one in contenders:
         sums = [sum(costs) for costs in zip(*one.costs.values())]
-        print(f"{one.name:<24}" + "".join(f"{with_interval(figures, 2):>18}" for figures in (*one.costs.values(), sums)))
+        print(f"{one.name:<30}" + "".join(f"{with_interval(figures, 2):>18}" for figures in (*one.costs.values(), sums)))
     return 0
 
 

@@ -141,13 +141,19 @@ def table(contenders: list[Contender], bases: dict[str, Contender], tests: int) 
         print(f"{one.name:<30}" + "".join(columns))
 
 
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Of this bench and of bench_report_parts.py."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pfast", type=Path, default=ROOT / "build" / "frontends" / "cli" / "pfast")
     parser.add_argument("--python", default=sys.executable, help="interpreter that pfast was built for, of an environment with pytest")
     parser.add_argument("--tests", type=int, default=10_000)
     parser.add_argument("--workers", default="2")
     parser.add_argument("--rounds", type=int, default=9)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    parser = options(__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="beside its base, e.g. 'pfast --events'; more than once")
     arguments = parser.parse_args(argv)
     scratch = Path(tempfile.mkdtemp(prefix="pf-", dir="/tmp"))  # short: a socket's name has 108 bytes

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "plain_report.hpp"
+
 namespace py = pybind11;
 
 namespace pf::exec {
@@ -288,38 +290,11 @@ py::list testcases_to_python(const core::Testcases& testcases) {
 
 py::tuple event_to_python(const ControllerEvent& event) { return std::visit(EventToPython{}, event); }
 
-namespace {
-
-PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); }
-
-// A report's fields by name. Made once and never freed: a lookup by a C string makes a text of it each time, and the interpreter may be
-// gone when statics are.
-struct ReportFields {
-  PyObject* const outcome = interned("outcome");
-  PyObject* const wasxfail = interned("wasxfail");
-  PyObject* const longrepr = interned("longrepr");
-  PyObject* const sections = interned("sections");
-  PyObject* const user_properties = interned("user_properties");
-  PyObject* const when = interned("when");
-  PyObject* const duration = interned("duration");
-  PyObject* const start = interned("start");
-};
-
-const ReportFields& report_fields() {
-  static const ReportFields* const fields = new ReportFields;
-  return *fields;
-}
-
-}  // namespace
-
 bool plain_pass_from_python(const py::handle& report, bool want_sections, core::PhaseReport& out) {
   if (std::strcmp(Py_TYPE(report.ptr())->tp_name, "TestReport") != 0) return false;   // a subtest's, a plugin's
-  const py::dict fields = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(report.ptr(), nullptr));
-  if (!fields) {
-    PyErr_Clear();
-    return false;
-  }
-  const ReportFields& names = report_fields();
+  const py::object fields = report_fields(report);
+  if (!fields) return false;
+  const ReportNames& names = report_names();
   const auto get = [&fields](PyObject* name) { return py::handle(PyDict_GetItem(fields.ptr(), name)); };
   const auto is_there = [&get](PyObject* name) {
     const py::handle value = get(name);

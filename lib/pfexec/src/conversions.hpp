@@ -23,10 +23,10 @@ namespace pf::exec {
 [[nodiscard]] pybind11::list leftovers_to_python(const std::vector<Leftover>& leftovers);   // [(pid, name, node id or "")]
 [[nodiscard]] core::WorkerExited exited_from_python(const pybind11::dict& fields);
 [[nodiscard]] Sections sections_from_python(const pybind11::handle& sections);              // [(title, text)]
+[[nodiscard]] pybind11::list testcases_to_python(const core::Testcases& testcases);         // [(item, text)]
 // ("work", slot, in_controller, opaque, workers) | ("spawn", slot)
 // | ("gone", (slot, pid, status, cause), stacks, [(title, text)], leftovers, bytes) | ("report", item, worker, [bytes], lost) | ("warning", bytes)
 // | ("end", [failed], [passed], reason, interrupted)
-[[nodiscard]] pybind11::list testcases_to_python(const core::Testcases& testcases);   // [(item, text)]
 [[nodiscard]] pybind11::tuple event_to_python(const ControllerEvent& event);
 
 // A report that has nothing to tell but its outcome and times, taken without running any Python code. False: the report

@@ -144,6 +144,11 @@ bool is_same(PyObject* one, PyObject* other) {
 
 }  // namespace
 
+const ReportNames& report_names() {
+  static const ReportNames* const names = new ReportNames;
+  return *names;
+}
+
 py::object report_fields(const py::handle& report) {
   py::object fields = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(report.ptr(), nullptr));
   if (!fields) PyErr_Clear();
@@ -151,8 +156,8 @@ py::object report_fields(const py::handle& report) {
 }
 
 PyObject* report_nodeid(PyObject* fields) {
-  PyObject* const id = PyDict_GetItemString(fields, "_id");
-  return id != nullptr ? last_id().text_of(id) : PyDict_GetItemString(fields, "nodeid");
+  PyObject* const id = PyDict_GetItem(fields, report_names().id);
+  return id != nullptr ? last_id().text_of(id) : PyDict_GetItem(fields, report_names().nodeid);
 }
 
 // ---------------------------------------------------------------- Likeness

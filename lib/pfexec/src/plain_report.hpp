@@ -13,6 +13,25 @@
 
 namespace pf::exec {
 
+// The names of a report's fields. Made once and never freed: a lookup by a C string makes a text of it each time, and the interpreter
+// may be gone when statics are.
+struct ReportNames {
+  PyObject* const outcome = PyUnicode_InternFromString("outcome");
+  PyObject* const wasxfail = PyUnicode_InternFromString("wasxfail");
+  PyObject* const longrepr = PyUnicode_InternFromString("longrepr");
+  PyObject* const sections = PyUnicode_InternFromString("sections");
+  PyObject* const user_properties = PyUnicode_InternFromString("user_properties");
+  PyObject* const when = PyUnicode_InternFromString("when");
+  PyObject* const duration = PyUnicode_InternFromString("duration");
+  PyObject* const start = PyUnicode_InternFromString("start");
+  PyObject* const id = PyUnicode_InternFromString("_id");
+  PyObject* const nodeid = PyUnicode_InternFromString("nodeid");
+  PyObject* const location = PyUnicode_InternFromString("location");
+  PyObject* const url = PyUnicode_InternFromString("url");
+  PyObject* const recorded = PyUnicode_InternFromString("pfast_junit");   // junit.py's
+};
+[[nodiscard]] const ReportNames& report_names();
+
 // The report's __dict__; nothing when it has none.
 [[nodiscard]] pybind11::object report_fields(const pybind11::handle& report);
 // Its node id as a text, borrowed until the next call; null when there is none.

@@ -14,18 +14,6 @@ namespace py = pybind11;
 namespace pf::exec {
 namespace {
 
-// Of a report's fields; never freed: the interpreter may be gone when statics are.
-struct Names {
-  PyObject* const location = PyUnicode_InternFromString("location");
-  PyObject* const url = PyUnicode_InternFromString("url");
-  PyObject* const recorded = PyUnicode_InternFromString("pfast_junit");
-};
-
-const Names& names() {
-  static const Names* const instance = new Names;
-  return *instance;
-}
-
 // Nothing in it that XML, or pytest, would write in another way.
 bool is_verbatim(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '&' && c != '<' && c != '>' && c != '"'; });
@@ -73,7 +61,7 @@ TestcaseWriter& TestcaseWriter::instance() {
 
 bool TestcaseWriter::has_more(const py::handle& report) {
   const py::object fields = report_fields(report);
-  return !fields || PyDict_GetItem(fields.ptr(), names().url) != nullptr || PyDict_GetItem(fields.ptr(), names().recorded) != nullptr;
+  return !fields || PyDict_GetItem(fields.ptr(), report_names().url) != nullptr || PyDict_GetItem(fields.ptr(), report_names().recorded) != nullptr;
 }
 
 void TestcaseWriter::enable(py::object example, const std::array<bool, 3>& counts) {
@@ -100,7 +88,7 @@ bool TestcaseWriter::put(const py::handle& report) {
   const py::object fields = report_fields(report);
   if (!fields) return false;
   const std::string_view nodeid = utf8_of(report_nodeid(fields.ptr()));
-  const auto location = location_of(PyDict_GetItem(fields.ptr(), names().location));
+  const auto location = location_of(PyDict_GetItem(fields.ptr(), report_names().location));
   const std::size_t begin = name_place(nodeid);
   if (begin == 0 || !location || !is_verbatim(nodeid.substr(begin))) return false;
   std::string key(nodeid.substr(0, begin));

@@ -38,7 +38,7 @@ void drop_phase();
 // A serialised report, of phases that were added without theirs.
 void add_opaque(std::string opaque);
 // Sends what begin_item began, with its `testcase` for the controller, if there is one. A daemon that is gone ends the process.
-void finish_item(std::string testcase = {});
+void finish_item(std::string testcase);
 
 void send_warning(const core::WarningReport& warning);
 void send_worker_finished(core::WorkerFinished message);

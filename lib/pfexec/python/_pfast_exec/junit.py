@@ -14,7 +14,7 @@ import pytest
 
 import _pfexec
 
-#: What a worker adds to a report: attributes of its testcase, and properties of the suite. _pfexec.add_junit_pass looks for it.
+#: What a worker adds to a report: attributes of its testcase, and properties of the suite. TestcaseWriter looks for it.
 _EXTRA = "pfast_junit"
 
 _PHASES = ("setup", "call", "teardown")
